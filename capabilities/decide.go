@@ -1,0 +1,110 @@
+// Package capabilities decides who may use what.
+//
+// # Promise
+//
+// [Decide] is the one place where a use of a credential is allowed. It is
+// pure: the same request gives the same verdict, and it reads no clock, file
+// or network. What it is not sure of, it refuses, with the rule, the reason
+// and the remedy. Grants, approvals and revocations are read strictly from
+// bytes: an unknown member, a duplicate key or a bad signature is an error.
+//
+// # Limits
+//
+// A verdict is as good as what it was given: it is the host that states the
+// truth about the guest, the clock and the stored value. A verdict that
+// allows says nothing of what a source does with the value it gets.
+//
+// All functions are safe for concurrent use.
+package capabilities
+
+import (
+	"time"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/manifests"
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// Scope is what an approval is for: one owner's one account under one grant.
+type Scope struct {
+	Owner     string `json:"owner"`
+	Connector string `json:"connector_id"` // the manifest's connector_key
+	Instance  string `json:"instance"`
+	Grant     string `json:"grant_id"`
+}
+
+// Address returns the vault address of name in s.
+func (s Scope) Address(name string) vaultstore.Address {
+	return vaultstore.Address{Owner: s.Owner, Connector: s.Connector, Instance: s.Instance, Grant: s.Grant, Name: name}
+}
+
+// Mode is how the host is deployed.
+type Mode string
+
+// The modes. A hosted box never stores passwords.
+const (
+	ModeLocal  Mode = "local"
+	ModeHosted Mode = "hosted"
+)
+
+// Op is what is asked.
+type Op string
+
+// The two times that a use is decided.
+const (
+	OpIssue Op = "issue" // to hand out a surrogate: no destination yet
+	OpSend  Op = "send"  // to put the value into a request
+)
+
+// Request is everything that a decision rests on.
+type Request struct {
+	Op     Op
+	Now    time.Time
+	Scope  Scope
+	Role   abi.Role
+	Mode   Mode
+	Name   string
+	Access abi.Access
+
+	// Declared is the bound manifest's credential, nil when it declares none
+	// of that name.
+	Declared *manifests.Credential
+	// Standing is what the owner has approved, as [Resolve] found it.
+	Standing Standing
+	// ManifestSHA256 and ModuleSHA256 are of what is running, lower-case hex.
+	ManifestSHA256 string
+	ModuleSHA256   string
+	// Stored is what the vault holds, nil when nothing. An identity or a
+	// one_time value held for this run is stated here too.
+	Stored *Stored
+	// Target and Position are where the value would go, for [OpSend].
+	Target   manifests.Target
+	Position manifests.Position
+}
+
+// Stored is what a decision needs to know of a stored version.
+type Stored struct {
+	Class      abi.Class
+	Provenance vaultstore.Provenance
+	Status     vaultstore.Status
+	ExpiresAt  time.Time
+	// Scope is the scope that the value was stored under; a value may be used
+	// in another only by delegation.
+	Scope Scope
+	// Delegated says that the owner signed a reference from Scope to the
+	// request's scope. Never honoured for class 3.
+	Delegated bool
+}
+
+// Rule names the rule that decided, for the audit log and for tests.
+type Rule string
+
+// Verdict is the answer. The zero Verdict refuses.
+type Verdict struct {
+	Allowed bool
+	Rule    Rule       // the rule that refused, or RuleAllow
+	Status  abi.Status // what the guest may learn
+	Reason  string     // one line, for the owner
+	Remedy  string     // what would allow it, for the owner; "" when nothing would
+	Class   abi.Class  // the class in force
+}

@@ -1,0 +1,151 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/manifests"
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// Approvals is where a host learns what an owner has approved.
+// Implementations are safe for concurrent use.
+type Approvals interface {
+	// Standing returns what is in force for scope, with every signature
+	// checked. No approval at all is a Standing whose Approval is nil, not an
+	// error; an error means that it could not be found out, and refuses.
+	Standing(ctx context.Context, scope capabilities.Scope) (capabilities.Standing, error)
+
+	// Watch calls changed, from one goroutine, whenever the standing of scope
+	// may have changed: within abi.RevocationDelay when another process
+	// changed it, at once when this one did. It returns when ctx is done, and
+	// changed is not called after that.
+	Watch(ctx context.Context, scope capabilities.Scope, changed func())
+}
+
+// Auditor keeps the audit log. Implementations are safe for concurrent use.
+type Auditor interface {
+	// Append writes events in order. When it returns nil they are durable.
+	// A host refuses what it cannot audit.
+	Append(ctx context.Context, events ...Event) error
+}
+
+// EventKind is what an [Event] tells of.
+type EventKind string
+
+// The kinds of event.
+const (
+	EventRunStarted  EventKind = "run_started"
+	EventRunEnded    EventKind = "run_ended"
+	EventLoadRefused EventKind = "load_refused"
+	EventDecision    EventKind = "decision" // the first verdict on a use, and every change of it
+	EventRepeats     EventKind = "repeats"  // how often the last verdict was repeated since
+	EventEgress      EventKind = "egress"   // a request that was refused
+	EventCredential  EventKind = "credential"
+	EventInteraction EventKind = "interaction"
+	EventApproval    EventKind = "approval"
+	EventRevocation  EventKind = "revocation"
+	EventVault       EventKind = "vault"
+	EventViolation   EventKind = "violation" // the guest broke the protocol
+)
+
+// Event is one line of the audit log: who, what, by which rule. It never
+// holds a value, a URL, a path or a query.
+type Event struct {
+	Time    time.Time          `json:"time"`
+	Kind    EventKind          `json:"kind"`
+	Scope   capabilities.Scope `json:"scope"`
+	RunID   string             `json:"run_id,omitempty"`
+	Role    abi.Role           `json:"role,omitempty"`
+	Op      string             `json:"op,omitempty"`
+	Name    string             `json:"name,omitempty"` // of the credential, when it is a declared one
+	Class   abi.Class          `json:"class,omitempty"`
+	Access  abi.Access         `json:"access,omitempty"`
+	Allowed bool               `json:"allowed"`
+	Rule    string             `json:"rule,omitempty"`
+	Reason  string             `json:"reason,omitempty"`
+	Remedy  string             `json:"remedy,omitempty"`
+	Version uint64             `json:"version,omitempty"` // the credential's generation
+	Origin  string             `json:"origin,omitempty"`
+	Method  string             `json:"method,omitempty"`
+	Serial  uint64             `json:"serial,omitempty"` // of an approval or revocation
+	Count   int64              `json:"count,omitempty"`
+}
+
+// StateStore keeps cursors between runs. Implementations are safe for
+// concurrent use.
+type StateStore interface {
+	// Load returns the cursors of scope by stream, nil when there are none.
+	// What cannot be read is an error, never nil.
+	Load(ctx context.Context, scope capabilities.Scope) (map[string]json.RawMessage, error)
+	// Commit replaces the cursors of the streams named and leaves the others.
+	// It happens whole or not at all; when it returns nil it is durable.
+	Commit(ctx context.Context, scope capabilities.Scope, cursors map[string]json.RawMessage) error
+}
+
+// Sink takes what a run collects. A host calls a run's sink from one
+// goroutine at a time, in the order in which the guest emitted.
+type Sink interface {
+	// Write takes one message: RECORD, SKIP_RESULT, DETAIL_COVERAGE or
+	// DETAIL_GAP, valid and in scope. It may buffer.
+	Write(ctx context.Context, m Message) error
+	// Flush makes all that was written durable, as far as the sink can. State
+	// is committed only after it returned nil.
+	Flush(ctx context.Context) error
+}
+
+// Message is one line of the Collection Profile, checked.
+type Message struct {
+	Type   abi.MessageType
+	Stream string
+	Line   []byte // one JSON object, no newline; valid only during the call
+}
+
+// Prompter asks the owner. Implementations are safe for concurrent use and
+// return soon after ctx is done.
+type Prompter interface {
+	// Prompt puts one question to the owner. An error wrapping [ErrDeclined]
+	// says that the owner refused, one wrapping [ErrUnattended] that nobody is
+	// there; ctx's error is passed through.
+	Prompt(ctx context.Context, p Prompt) (Answer, error)
+}
+
+// Prompt is one question. The host words it; only Quote is the guest's, cut
+// and stripped of control and bidirectional characters.
+type Prompt struct {
+	Scope     capabilities.Scope
+	Connector string // display name
+	Kind      abi.InteractionKind
+	Title     string // what is asked, in the host's words
+	Quote     string // what the connector says; show it as its words, or not at all
+	Fields    []Field
+	Expires   time.Time // when the answer comes too late; zero is never
+}
+
+// Field is one value asked for.
+type Field struct {
+	Name        string
+	Title       string
+	Description string
+	Class       abi.Class // shown to the owner
+	Secret      bool      // do not echo
+	Required    bool
+	// Check says what is wrong with a value, nil when nothing is. Its error
+	// never holds the value.
+	Check func(value []byte) error
+}
+
+// Answer holds the values by field name.
+type Answer map[string]vaultstore.Secret
+
+// Observer is told how a run goes on, for an owner to see. Calls come from
+// the run's goroutines, must not block, and never carry a secret.
+type Observer interface {
+	Progress(p abi.Progress)
+	Log(level abi.LogLevel, line string)
+}
+
+var _ = manifests.MaxBytes // outline
