@@ -7,7 +7,6 @@ import (
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
-	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
 
@@ -148,4 +147,3 @@ type Observer interface {
 	Log(level abi.LogLevel, line string)
 }
 
-var _ = manifests.MaxBytes // outline
