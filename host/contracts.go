@@ -146,4 +146,3 @@ type Observer interface {
 	Progress(p abi.Progress)
 	Log(level abi.LogLevel, line string)
 }
-
