@@ -1,0 +1,77 @@
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestParseRefuses(t *testing.T) {
+	deep := strings.Repeat("[", 65) + strings.Repeat("]", 65)
+	for _, c := range []struct {
+		name, text string
+		kind       error
+		pointer    string
+	}{
+		{"empty", "", ErrSyntax, ""},
+		{"trailing", "{} {}", ErrSyntax, ""},
+		{"duplicate", `{"a":{"b":1,"b":2}}`, ErrDuplicate, "/a/b"},
+		{"duplicate by escape", `{"a":1,"\u0061":2}`, ErrDuplicate, "/a"},
+		{"pointer escapes", `{"a/b~":[1,{"x":tru}]}`, ErrSyntax, "/a~1b~0/1/x"},
+		{"deep", deep, ErrTooDeep, strings.Repeat("/0", 64)},
+		{"invalid utf-8", "\"\xff\"", ErrSyntax, ""},
+		{"lone surrogate", `"\ud800"`, ErrSyntax, ""},
+		{"control", "\"\x01\"", ErrSyntax, ""},
+		{"leading zero", "01", ErrSyntax, ""},
+		{"bare point", "1.", ErrSyntax, ""},
+		{"large", strings.Repeat(" ", 101), ErrTooLarge, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse([]byte(c.text), Limits{MaxBytes: 1000})
+			if c.kind == ErrTooLarge {
+				_, err = Parse([]byte(c.text), Limits{MaxBytes: 100})
+			}
+			var e *Error
+			if !errors.As(err, &e) || !errors.Is(err, c.kind) || e.Pointer != c.pointer {
+				t.Fatalf("Parse(%q) = %v, want %v at %q", c.text, err, c.kind, c.pointer)
+			}
+		})
+	}
+}
+
+// FuzzParse holds Parse to encoding/json, but for what encoding/json lets
+// pass: duplicate keys, invalid UTF-8 and lone surrogates.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,-2.5e+3,"x\n\u00e9\ud83d\ude00",true,false,null]}`, `"\u0000"`, `{"a":1,"a":2}`, "[[[", "-", "1e", "tru", "\"\xff\""} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got, err := Parse(text, Limits{MaxDepth: 1000})
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		var want any
+		if err != nil {
+			if errors.Is(err, ErrSyntax) && json.Valid(text) && bytes.IndexByte(text, '\\') < 0 && bytes.Equal(text, bytes.ToValidUTF8(text, nil)) {
+				t.Fatalf("Parse(%q) = %v, encoding/json accepts it", text, err)
+			}
+			return
+		}
+		if err := d.Decode(&want); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("Parse(%q) = %#v, encoding/json says %#v, %v", text, got, want, err)
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	text := []byte(`{"type":"RECORD","stream":"contacts","key":"a1","data":{"id":"a1","name":"Ada Lovelace","emails":["ada@example.org"]},"emitted_at":"2026-01-01T00:00:00Z"}`)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Parse(text, Limits{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
