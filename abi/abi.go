@@ -60,7 +60,7 @@ const (
 	I64 ValType = 0x7e
 )
 
-// Func is one importable function.
+// Func is one importable function, named as in a module's import section.
 type Func struct {
 	Module  string
 	Name    string
@@ -118,7 +118,8 @@ const BodyFollows = 0xFFFF_FFFF
 // guest's buffer.
 type Result int64
 
-// OK packs a length and a ticket.
+// OK packs a length and a ticket of at most 31 bits; a ticket's higher bits
+// are cut off, so that no result but a status is ever negative.
 func OK(n uint32, ticket uint32) Result { return Result(int64(ticket&0x7fff_ffff)<<32 | int64(n)) }
 
 // Status returns the status in r, [StatusOK] when r is not negative.
@@ -129,9 +130,20 @@ func (r Result) Status() Status {
 	return StatusOK
 }
 
-// Len returns the low 32 bits: the full length, a handle, or a count.
-func (r Result) Len() uint32 { return uint32(r) }
+// Len returns the low 32 bits: the full length, a handle, or a count. It is 0
+// when r is a status.
+func (r Result) Len() uint32 {
+	if r < 0 {
+		return 0
+	}
+	return uint32(r)
+}
 
 // Ticket returns the ticket under which the host keeps a result that did not
-// fit, 0 when it did.
-func (r Result) Ticket() uint32 { return uint32(uint64(r) >> 32) }
+// fit: 0 when it did, and when r is a status.
+func (r Result) Ticket() uint32 {
+	if r < 0 {
+		return 0
+	}
+	return uint32(r >> 32)
+}

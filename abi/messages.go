@@ -216,6 +216,34 @@ type SkipResult struct {
 	Continuation json.RawMessage `json:"continuation,omitempty"`
 }
 
+// DetailCoverage says which of a parent stream's keys have their details. Keys
+// are strings or numbers, none twice.
+type DetailCoverage struct {
+	Type          MessageType       `json:"type"`
+	ReferenceOnly bool              `json:"reference_only"` // always true
+	Stream        string            `json:"stream"`
+	StateStream   string            `json:"state_stream"`
+	RequiredKeys  []json.RawMessage `json:"required_keys"`
+	HydratedKeys  []json.RawMessage `json:"hydrated_keys"`
+	GapKeys       []json.RawMessage `json:"gap_keys,omitempty"`
+}
+
+// DetailGap says that one record's details are missing, and how to come back
+// for them.
+type DetailGap struct {
+	Type          MessageType     `json:"type"`
+	Stream        string          `json:"stream"`
+	ParentStream  string          `json:"parent_stream,omitempty"`
+	RecordKey     Key             `json:"record_key,omitempty"`
+	Reason        string          `json:"reason,omitempty"`
+	Retryable     *bool           `json:"retryable,omitempty"`
+	DetailLocator json.RawMessage `json:"detail_locator,omitempty"` // an object; never holds a secret
+	ListCursor    json.RawMessage `json:"list_cursor,omitempty"`
+	LastError     json.RawMessage `json:"last_error,omitempty"`
+	GapID         string          `json:"gap_id,omitempty"`
+	LeaseID       string          `json:"lease_id,omitempty"`
+}
+
 // ReasonScopeNotSupported is the reason a connector must give when it cannot
 // honour a part of its scope.
 const ReasonScopeNotSupported = "scope_not_supported"

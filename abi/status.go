@@ -44,9 +44,11 @@ var statusText = [...]struct{ name, text string }{
 	{"rejected", "rejected by the source"},
 }
 
+func (s Status) known() bool { return s <= 0 && s > -Status(len(statusText)) }
+
 // String returns the status's name as used in JSON: "denied", "not_found".
 func (s Status) String() string {
-	if s > 0 || int(-s) >= len(statusText) {
+	if !s.known() {
 		return "status(" + strconv.FormatInt(int64(s), 10) + ")"
 	}
 	return statusText[-s].name
@@ -54,7 +56,7 @@ func (s Status) String() string {
 
 // Text returns the one generic message that a guest may read for s.
 func (s Status) Text() string {
-	if s > 0 || int(-s) >= len(statusText) {
+	if !s.known() {
 		return s.String()
 	}
 	return statusText[-s].text
