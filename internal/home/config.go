@@ -1,7 +1,6 @@
 package home
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/internal/strictjson"
 )
 
 // The bounds of a configuration file.
@@ -20,6 +20,8 @@ const (
 	MaxConfigBytes = 64 << 10
 	maxConfigDepth = 8
 )
+
+var members = []string{"owner", "instance", "mode", "log_level", "allow_addresses", "ca_files"}
 
 // ErrConfig is wrapped by every error that a configuration file's content
 // causes.
@@ -70,16 +72,21 @@ func readLimited(path string) ([]byte, error) {
 }
 
 func parseConfig(raw []byte) (Config, error) {
-	if len(raw) > MaxConfigBytes {
-		return Config{}, fmt.Errorf("larger than %d bytes; make it smaller", MaxConfigBytes)
-	}
-	if err := noRepeats(raw); err != nil {
+	tree, err := strictjson.Parse(raw, strictjson.Limits{MaxBytes: MaxConfigBytes, MaxDepth: maxConfigDepth})
+	if err != nil {
 		return Config{}, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
+	object, ok := tree.(map[string]any)
+	if !ok {
+		return Config{}, errors.New("not a json object; write {…}")
+	}
+	for name := range object { // encoding/json would fold case
+		if !slices.Contains(members, name) {
+			return Config{}, fmt.Errorf("member %q is unknown; the members are %s", name, strings.Join(members, ", "))
+		}
+	}
 	var c Config
-	if err := dec.Decode(&c); err != nil {
+	if err := json.Unmarshal(raw, &c); err != nil {
 		return Config{}, decodeError(err)
 	}
 	return c, c.check()
@@ -89,8 +96,7 @@ func parseConfig(raw []byte) (Config, error) {
 // address, whose own error names no member, which one is meant.
 func decodeError(err error) error {
 	text := strings.TrimPrefix(err.Error(), "json: ")
-	var wrong *json.UnmarshalTypeError
-	if !errors.As(err, &wrong) && !strings.HasPrefix(text, "unknown field") {
+	if wrong := (*json.UnmarshalTypeError)(nil); !errors.As(err, &wrong) {
 		text = "allow_addresses: " + text + "; write addresses like 127.0.0.1:5232"
 	}
 	return errors.New(text)
@@ -111,61 +117,4 @@ func (c Config) check() error {
 		return errors.New("ca_files holds an empty path; remove it")
 	}
 	return nil
-}
-
-// noRepeats refuses what encoding/json lets pass: a member given twice, a
-// second document, and nesting past maxConfigDepth.
-func noRepeats(raw []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if err := walk(dec, 0); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the object; remove it")
-	}
-	return nil
-}
-
-func walk(dec *json.Decoder, depth int) error {
-	if depth > maxConfigDepth {
-		return errors.New("nested too deeply")
-	}
-	t, err := dec.Token()
-	if err != nil {
-		return fmt.Errorf("not valid json: %v", err)
-	}
-	switch t {
-	case json.Delim('{'):
-		return walkObject(dec, depth)
-	case json.Delim('['):
-		for dec.More() {
-			if err := walk(dec, depth+1); err != nil {
-				return err
-			}
-		}
-		_, err = dec.Token()
-		return err
-	}
-	return nil
-}
-
-func walkObject(dec *json.Decoder, depth int) error {
-	seen := map[string]bool{}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return fmt.Errorf("not valid json: %v", err)
-		}
-		name, _ := t.(string)
-		name = strings.ToLower(name) // encoding/json folds case, and so do host names
-		if seen[name] {
-			return fmt.Errorf("member %q is given twice; keep one", name)
-		}
-		seen[name] = true
-		if err := walk(dec, depth+1); err != nil {
-			return err
-		}
-	}
-	_, err := dec.Token()
-	return err
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -86,20 +88,20 @@ func TestReadConfig(t *testing.T) {
 		"full": {`{"owner":"ada","instance":"work","mode":"hosted","log_level":"debug",
 			"allow_addresses":{"dav.test":["127.0.0.1:5232","[::1]:5232"]},"ca_files":["ca.pem"]}`, ""},
 		"empty":          {`{}`, ""},
-		"unknown member": {`{"owners":"x"}`, "unknown field"},
-		"twice":          {`{"owner":"a","owner":"b"}`, "twice"},
-		"twice by case":  {`{"owner":"a","Owner":"b"}`, "twice"},
+		"unknown member": {`{"owners":"x"}`, "is unknown; the members"},
+		"twice":          {`{"owner":"a","owner":"b"}`, "duplicate key"},
+		"twice by case":  {`{"owner":"a","Owner":"b"}`, "is unknown"},
 		"wrong type":     {`{"owner":1}`, "cannot unmarshal number"},
-		"twice, nested":  {`{"allow_addresses":{"a":["127.0.0.1:1"],"a":["127.0.0.1:2"]}}`, "twice"},
-		"second value":   {`{} {}`, "follows"},
+		"twice, nested":  {`{"allow_addresses":{"a":["127.0.0.1:1"],"a":["127.0.0.1:2"]}}`, "duplicate key"},
+		"second value":   {`{} {}`, "not valid JSON"},
 		"bad mode":       {`{"mode":"cloud"}`, "mode"},
 		"bad address":    {`{"allow_addresses":{"a":["127.0.0.1"]}}`, "allow_addresses"},
 		"no address":     {`{"allow_addresses":{"a":[]}}`, "at least one"},
 		"empty ca":       {`{"ca_files":[""]}`, "ca_files"},
-		"not json":       {`owner = ada`, "not valid json"},
-		"cut":            {`{"owner":`, "not valid json"},
-		"deep":           {strings.Repeat("[", 100), "deep"},
-		"large":          {`{"owner":"` + strings.Repeat("a", MaxConfigBytes) + `"}`, "larger"},
+		"not json":       {`owner = ada`, "not valid JSON"},
+		"cut":            {`{"owner":`, "not valid JSON"},
+		"deep":           {strings.Repeat("[", 100), "too deep"},
+		"large":          {`{"owner":"` + strings.Repeat("a", MaxConfigBytes) + `"}`, "too large"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -138,4 +140,19 @@ func FuzzParseConfig(f *testing.F) {
 			t.Fatal("an unchecked configuration was accepted")
 		}
 	})
+}
+
+// Every member of Config must be readable, and be listed in the error that
+// names the members.
+func TestMembersAreComplete(t *testing.T) {
+	c := reflect.TypeFor[Config]()
+	if c.NumField() != len(members) {
+		t.Fatalf("Config has %d members, %d are listed", c.NumField(), len(members))
+	}
+	for i := range c.NumField() {
+		name, _, _ := strings.Cut(c.Field(i).Tag.Get("json"), ",")
+		if !slices.Contains(members, name) {
+			t.Errorf("member %s is not listed", name)
+		}
+	}
 }
