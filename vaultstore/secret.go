@@ -12,7 +12,8 @@ const redacted = "[redacted]"
 // Secret holds a value that must not be printed. However it is formatted,
 // logged or marshalled, alone or deep inside a struct, it says "[redacted]"
 // or nothing: the value hides in a closure, where no verb of package fmt
-// follows. The zero Secret holds nothing.
+// follows. The zero Secret holds nothing. A copy of a Secret shares its value;
+// [Secret.Clone] makes a new one. Secrets do not compare with ==.
 //
 // Go may copy memory as it pleases: that a value is gone after [Secret.Zero]
 // is best effort.
@@ -33,7 +34,8 @@ func (s Secret) IsZero() bool { return s.reveal == nil }
 // Len returns the value's length in bytes.
 func (s Secret) Len() int { return len(s.Reveal()) }
 
-// Reveal returns the value itself, not a copy: do not change or keep it.
+// Reveal returns the value itself, not a copy: do not change or keep it. It
+// is nil for the zero Secret.
 func (s Secret) Reveal() []byte {
 	if s.reveal == nil {
 		return nil
@@ -41,7 +43,7 @@ func (s Secret) Reveal() []byte {
 	return s.reveal()
 }
 
-// Equal compares in constant time.
+// Equal compares in a time that depends on the lengths alone.
 func (s Secret) Equal(t Secret) bool {
 	return s.IsZero() == t.IsZero() && subtle.ConstantTimeCompare(s.Reveal(), t.Reveal()) == 1
 }
@@ -54,7 +56,7 @@ func (s Secret) Clone() Secret {
 	return NewSecret(s.reveal())
 }
 
-// Zero overwrites the value, in every copy of s.
+// Zero overwrites the value, in every copy of s but not in its clones.
 func (s Secret) Zero() { clear(s.Reveal()) }
 
 // Format writes "[redacted]" for every verb.
