@@ -97,53 +97,12 @@ type Credential struct {
 	validator    validator
 }
 
-// Position says where in a request a value stands.
-type Position struct {
-	Kind  PositionKind
-	Param string // the header, key, field or JSON pointer; a header's is canonical
-}
-
-// PositionKind is the part of a position before the colon.
-type PositionKind string
-
-// The positions of send_to.
-const (
-	AsHeader  PositionKind = "header"
-	AsBasic   PositionKind = "basic"
-	AsCookie  PositionKind = "cookie"
-	AsQuery   PositionKind = "query"
-	AsPath    PositionKind = "path"
-	AsForm    PositionKind = "form"
-	AsJSON    PositionKind = "json"
-	AsURL     PositionKind = "url"
-	AsIMAP    PositionKind = "imap"
-	AsSMTP    PositionKind = "smtp"
-	AsBrowser PositionKind = "browser"
-)
-
-// Destination is one entry of send_to: a place a credential may go.
-type Destination struct {
-	Origin  string // canonical, or with a ${options.name} until bound
-	Methods []string
-	Paths   []string
-	As      Position
-}
-
 // Capture is one rule by which the host takes a new secret out of a response.
 type Capture struct {
 	Origin  string
 	Methods []string
 	Paths   []string
 	From    string
-}
-
-// EgressRule is one rule of egress. A rule with Deny wins over all that
-// allow.
-type EgressRule struct {
-	Origin  string
-	Methods []string
-	Paths   []string
-	Deny    bool
 }
 
 // RotationHint says when a credential wants renewal.

@@ -45,49 +45,6 @@ func (s *Stream) Validate(data []byte) error { return errors.ErrUnsupported }
 // never holds the value, nor a part of it, nor its length.
 func (c *Credential) ValidateValue(value []byte) error { return errors.ErrUnsupported }
 
-// Origin is a canonical scheme, host and port.
-type Origin struct {
-	Scheme string // http, https, imap, imaps, smtp, smtps, tls
-	Host   string // lower case, ASCII (IDNA), no trailing dot; an IPv6 address without brackets
-	Port   uint16 // never 0: the scheme's default when it was not given
-}
-
-// ParseOrigin reads an origin as a manifest writes it: no path, query,
-// fragment or user.
-func ParseOrigin(s string) (Origin, error) { return Origin{}, errors.ErrUnsupported }
-
-// String writes the origin, its port left out when it is the scheme's own.
-func (o Origin) String() string { return "" }
-
-// MatchOrigin reports whether an origin rule, which may begin its host with
-// "*." for exactly one label, covers o.
-func MatchOrigin(rule string, o Origin) bool { return false }
-
-// MatchMethod reports whether methods, by default GET and HEAD, hold method.
-func MatchMethod(methods []string, method string) bool { return false }
-
-// MatchPath reports whether one of the patterns covers an escaped path that
-// passed [CheckPath]: "*" is one segment, "**" any number of them.
-func MatchPath(patterns []string, escapedPath string) bool { return false }
-
-// CheckPath refuses a path that could be read in two ways: ".", "..", "//",
-// "%2f", "%5c", a backslash, a control character, an invalid escape.
-func CheckPath(escapedPath string) error { return errors.ErrUnsupported }
-
-// Target is where a request goes.
-type Target struct {
-	Origin Origin
-	Method string
-	Path   string // escaped
-}
-
-// Allows reports whether d covers t at position p.
-func (d Destination) Allows(t Target, p Position) bool { return false }
-
-// AllowEgress reports whether rules let t pass: some rule allows it and none
-// denies it. why names the rule or what is missing.
-func AllowEgress(rules []EgressRule, t Target) (ok bool, why string) { return false, "" }
-
 // Disclosure is what a grant hands over, in plain words.
 type Disclosure struct {
 	Connector   string           `json:"connector"`
