@@ -1,0 +1,147 @@
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openPTY returns both ends of a pseudo-terminal.
+func openPTY(t *testing.T) (person, tty *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("skip: needs a pseudo-terminal (mount /dev/pts): %v", err)
+	}
+	t.Cleanup(func() { person.Close() })
+	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tty.Close() })
+	return person, tty
+}
+
+func localFlags(t *testing.T, tty *os.File) uint32 {
+	t.Helper()
+	state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Lflag
+}
+
+// watch collects what a person sees on a pseudo-terminal.
+func watch(f *os.File) *buffer {
+	seen := &buffer{}
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, err := f.Read(b)
+			if err != nil {
+				return
+			}
+			_, _ = seen.Write(b[:n])
+		}
+	}()
+	return seen
+}
+
+func waitFor(t *testing.T, seen *buffer, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(seen.String(), text); {
+		if time.Now().After(deadline) {
+			t.Fatalf("never saw %q in %q", text, seen.String())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestSecretOnRealTerminal(t *testing.T) {
+	keyboard, tty := openPTY(t)
+	seen := watch(keyboard)
+	term, ok := Open(tty, tty)
+	if !ok {
+		t.Fatal("a pseudo-terminal is no terminal")
+	}
+	before := localFlags(t, tty)
+	long := strings.Repeat("k", 10_000) // past the 4096 of a line that the kernel edits
+	type result struct {
+		secret []byte
+		err    error
+	}
+	got := make(chan result, 1)
+	go func() {
+		s, err := term.Secret(t.Context(), "secret: ")
+		got <- result{s, err}
+	}()
+	waitFor(t, seen, "secret: ")
+	if localFlags(t, tty)&unix.ECHO != 0 {
+		t.Error("the echo is on while a secret is typed")
+	}
+	if localFlags(t, tty)&unix.ISIG == 0 {
+		t.Error("Ctrl-C does not work while a secret is typed")
+	}
+	go func() { _, _ = keyboard.WriteString(canary + long + "\r") }()
+	r := <-got
+	if r.err != nil || string(r.secret) != canary+long {
+		t.Fatalf("got %d bytes, %v; want %d", len(r.secret), r.err, len(canary+long))
+	}
+	if localFlags(t, tty) != before {
+		t.Error("the terminal's settings are not as before")
+	}
+	if s := seen.String(); strings.Contains(s, canary) || strings.Contains(s, "kkk") {
+		t.Error("the secret was echoed")
+	}
+}
+
+func TestCancelOnRealTerminal(t *testing.T) {
+	keyboard, tty := openPTY(t)
+	seen := watch(keyboard)
+	term, _ := Open(tty, tty)
+	before := localFlags(t, tty)
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() {
+		_, err := term.Secret(ctx, "secret: ")
+		failed <- err
+	}()
+	waitFor(t, seen, "secret: ")
+	start := time.Now()
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("took %v", d)
+	}
+	if localFlags(t, tty) != before {
+		t.Error("the terminal's settings are not as before")
+	}
+	_, _ = keyboard.WriteString("\n") // lets the read that is still under way end
+}
+
+func TestOpenWithoutTerminal(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if _, ok := Open(r, w); ok {
+		t.Error("a pipe passed for a terminal")
+	}
+}
