@@ -47,6 +47,9 @@ const (
 	ModeHosted Mode = "hosted"
 )
 
+// Valid reports whether m is one of the modes.
+func (m Mode) Valid() bool { return m == ModeLocal || m == ModeHosted }
+
 // Op is what is asked.
 type Op string
 
@@ -63,7 +66,7 @@ type Request struct {
 	Scope  Scope
 	Role   abi.Role
 	Mode   Mode
-	Name   string
+	Name   string // as in credentials_schema, or an alias of it
 	Access abi.Access
 
 	// Declared is the bound manifest's credential, nil when it declares none
@@ -87,24 +90,60 @@ type Stored struct {
 	Class      abi.Class
 	Provenance vaultstore.Provenance
 	Status     vaultstore.Status
-	ExpiresAt  time.Time
+	ExpiresAt  time.Time // zero is never
 	// Scope is the scope that the value was stored under; a value may be used
 	// in another only by delegation.
 	Scope Scope
 	// Delegated says that the owner signed a reference from Scope to the
 	// request's scope. Never honoured for class 3.
 	Delegated bool
+	// Held says that the value was entered for this run and stands in no
+	// store. A one_time value is always held; so is a password in
+	// [ModeHosted].
+	Held bool
 }
-
-// Rule names the rule that decided, for the audit log and for tests.
-type Rule string
 
 // Verdict is the answer. The zero Verdict refuses.
 type Verdict struct {
 	Allowed bool
 	Rule    Rule       // the rule that refused, or RuleAllow
 	Status  abi.Status // what the guest may learn
-	Reason  string     // one line, for the owner
+	Reason  string     // one line, for the owner; never a value, a path or a name that is not declared
 	Remedy  string     // what would allow it, for the owner; "" when nothing would
-	Class   abi.Class  // the class in force
+	Class   abi.Class  // the class in force, as far as it was found out
+}
+
+// Decide answers r by the rule of DESIGN section 3. The order of its questions
+// is part of the promise: whether the name is declared and approved comes
+// before anything that the vault holds, so that a name that is not both is
+// answered "denied" whatever is stored, and a value that belongs to another
+// scope looks like none at all.
+//
+// An allowed request costs no allocation.
+func Decide(r Request) Verdict {
+	if v := malformed(&r); v.Rule != "" {
+		return v
+	}
+	if v := undeclared(&r); v.Rule != "" {
+		return v
+	}
+	if v := inactive(&r); v.Rule != "" {
+		return v
+	}
+	approved, v := unapproved(&r)
+	if v.Rule != "" {
+		return v
+	}
+	class, v := forbidden(&r, approved)
+	if v.Rule != "" {
+		return v
+	}
+	if v := misdirected(&r, approved, class); v.Rule != "" {
+		return v
+	}
+	class, v = unusable(&r, approved, class)
+	if v.Rule != "" {
+		return v
+	}
+	return Verdict{Allowed: true, Rule: RuleAllow, Status: abi.StatusOK, Class: class}
 }
