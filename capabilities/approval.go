@@ -2,7 +2,7 @@ package capabilities
 
 import (
 	"maps"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
@@ -100,7 +100,7 @@ func NewApproval(b *manifests.Bound, scope Scope, modules map[abi.Role]string, m
 	for _, e := range b.Egress {
 		rule := ApprovedEgress{Origin: e.Origin, Methods: list(e.Methods), Paths: list(e.Paths), Deny: e.Deny}
 		if !e.Deny { // the default is one of what is allowed: a denial stays as wide as it is
-			rule.Methods = methods(e.Methods)
+			rule.Methods = methods(e.Origin, e.Methods)
 		}
 		a.Egress = append(a.Egress, rule)
 	}
@@ -117,11 +117,11 @@ func approveCredential(c manifests.Credential) ApprovedCredential {
 	}
 	for _, d := range c.SendTo {
 		out.SendTo = append(out.SendTo, ApprovedDestination{
-			Origin: d.Origin, Methods: methods(d.Methods), Paths: list(d.Paths), As: positionText(d.As)})
+			Origin: d.Origin, Methods: methods(d.Origin, d.Methods), Paths: list(d.Paths), As: d.As.String()})
 	}
 	for _, p := range c.Capture {
 		out.Capture = append(out.Capture, ApprovedCapture{
-			Origin: p.Origin, Methods: methods(p.Methods), Paths: list(p.Paths), From: p.From})
+			Origin: p.Origin, Methods: methods(p.Origin, p.Methods), Paths: list(p.Paths), From: p.From})
 	}
 	return out
 }
@@ -147,11 +147,12 @@ func (a *Approval) EgressRules() []manifests.EgressRule {
 }
 
 // methods spells out the default, so that what is signed says what it means.
-func methods(in []string) []string {
-	if len(in) == 0 {
+// A stream has no methods.
+func methods(origin string, in []string) []string {
+	if len(in) == 0 && strings.HasPrefix(origin, "http") {
 		return []string{"GET", "HEAD"}
 	}
-	return slices.Clone(in)
+	return list(in)
 }
 
 // list is a copy that is never nil: nil would be written as null.

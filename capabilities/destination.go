@@ -7,48 +7,21 @@ import (
 	"github.com/sallyport-host/sallyport/manifests"
 )
 
-// destination is d as the matcher of package manifests takes it. A position
-// that cannot be read matches nothing.
-func (d *ApprovedDestination) destination() manifests.Destination {
-	return manifests.Destination{Origin: d.Origin, Methods: d.Methods, Paths: d.Paths, As: position(d.As)}
+// destination is d as the matcher of package manifests takes it; ok is false
+// for a position that cannot be read, which matches nothing.
+func (d *ApprovedDestination) destination() (out manifests.Destination, ok bool) {
+	as, err := manifests.ParsePosition(d.As)
+	return manifests.Destination{Origin: d.Origin, Methods: d.Methods, Paths: d.Paths, As: as}, err == nil
 }
 
 func destinations(all []ApprovedDestination) []manifests.Destination {
-	list := make([]manifests.Destination, len(all))
+	list := make([]manifests.Destination, 0, len(all))
 	for i := range all {
-		list[i] = all[i].destination()
+		if d, ok := all[i].destination(); ok {
+			list = append(list, d)
+		}
 	}
 	return list
-}
-
-// position reads what [positionText] wrote.
-func position(as string) manifests.Position {
-	kind, param, _ := strings.Cut(as, ":")
-	return manifests.Position{Kind: manifests.PositionKind(kind), Param: param}
-}
-
-// positionText writes a position as a manifest does: "header:Authorization",
-// "basic".
-func positionText(p manifests.Position) string {
-	if p.Param == "" {
-		return string(p.Kind)
-	}
-	return string(p.Kind) + ":" + p.Param
-}
-
-// validPosition reports whether as is a kind that is known, with a parameter
-// where it needs one and none where it does not.
-func validPosition(as string) bool {
-	p := position(as)
-	switch p.Kind {
-	case manifests.AsHeader, manifests.AsQuery, manifests.AsForm, manifests.AsJSON:
-		return p.Param != "" && as == positionText(p)
-	case manifests.AsCookie:
-		return as == positionText(p)
-	case manifests.AsBasic, manifests.AsPath, manifests.AsURL, manifests.AsIMAP, manifests.AsSMTP, manifests.AsBrowser:
-		return as == string(p.Kind)
-	}
-	return false
 }
 
 // elsewhere says which part of the request no entry of send_to covers: it
@@ -65,7 +38,7 @@ func elsewhere(r *Request, who string, all []manifests.Destination) string {
 	}
 	near = slices.DeleteFunc(near, func(d manifests.Destination) bool { return d.As != r.Position })
 	if len(near) == 0 {
-		return none + " as " + positionText(r.Position) + " at " + origin
+		return none + " as " + r.Position.String() + " at " + origin
 	}
 	near = slices.DeleteFunc(near, func(d manifests.Destination) bool { return !manifests.MatchMethod(d.Methods, r.Target.Method) })
 	if len(near) == 0 {

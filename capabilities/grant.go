@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
+	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -249,12 +252,12 @@ func (s *GrantStream) fault(self bool) string {
 	switch {
 	case !validPart(s.Name) || strings.ContainsAny(s.Name, "*?"):
 		return "has a name that is empty, too long, not printable or a wildcard"
-	case !distinct(s.InstanceIDs, maxInstances, self):
+	case !distinct(s.InstanceIDs, maxInstances, self, validPart):
 		return "has instance_ids that are missing, too many, repeated or not printable"
-	case !distinct(s.Fields, maxFields, self):
+	case !distinct(s.Fields, maxFields, self, validPart):
 		return "has fields that are missing, too many, repeated or not printable"
-	case !distinct(s.Resources, maxResources, true):
-		return "has resources that are too many, repeated or not printable"
+	case !distinct(s.Resources, maxResources, true, validKey):
+		return "has resources that are none, too many or repeated, or one that is no key"
 	case s.TimeField == "" && !(s.Since.IsZero() && s.Until.IsZero()), s.TimeField != "" && !validPart(s.TimeField):
 		return "has a time_constraint whose field is empty, too long or not printable"
 	case !s.Since.IsZero() && !s.Until.IsZero() && !s.Until.After(s.Since):
@@ -264,9 +267,9 @@ func (s *GrantStream) fault(self bool) string {
 }
 
 // distinct reports whether list is one of the grant's: not empty (or absent,
-// where optional says so), within most, each part printable, no wildcard, none
+// where optional says so), within most, each part valid, no wildcard, none
 // twice.
-func distinct(list []string, most int, optional bool) bool {
+func distinct(list []string, most int, optional bool, valid func(string) bool) bool {
 	if list == nil {
 		return optional
 	}
@@ -275,7 +278,13 @@ func distinct(list []string, most int, optional bool) bool {
 	}
 	sorted := slices.Sorted(slices.Values(list))
 	return len(slices.Compact(sorted)) == len(list) &&
-		!slices.ContainsFunc(list, func(s string) bool { return !validPart(s) || s == "*" })
+		!slices.ContainsFunc(list, func(s string) bool { return !valid(s) || s == "*" })
+}
+
+// validKey reports whether s can be a record's canonical key, which the source
+// chose and not we.
+func validKey(s string) bool {
+	return s != "" && len(s) <= abi.MaxKeyBytes && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func validURI(s string) bool {

@@ -31,6 +31,8 @@ func malformed(r *Request) Verdict {
 		what = "time"
 	case !r.Scope.complete():
 		what = "scope"
+	case r.Op == OpSend && r.Position.Kind == "":
+		what = "position"
 	default:
 		return Verdict{}
 	}
@@ -184,7 +186,7 @@ func declaredAllows(all []manifests.Destination, t manifests.Target, p manifests
 
 func approvedAllows(all []ApprovedDestination, t manifests.Target, p manifests.Position) bool {
 	for i := range all {
-		if all[i].destination().Allows(t, p) {
+		if d, ok := all[i].destination(); ok && d.Allows(t, p) {
 			return true
 		}
 	}

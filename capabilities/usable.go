@@ -36,7 +36,7 @@ func foreign(r *Request, class abi.Class) Verdict {
 	own := s.Scope == r.Scope && s.Provenance != vaultstore.GrantDelegated
 	name := r.Declared.Name
 	switch {
-	case !s.Held && !known(s.Provenance):
+	case !s.Held && !s.Provenance.Valid():
 		return refuse(RuleProvenance, abi.StatusNotFound, class,
 			"nobody knows how the value of "+name+" came to be stored", "run: "+SetCommand(r.Scope, name))
 	case own:
@@ -49,10 +49,6 @@ func foreign(r *Request, class abi.Class) Verdict {
 			name+" is a password, and those are never delegated", "run: "+SetCommand(r.Scope, name))
 	}
 	return Verdict{}
-}
-
-func known(p vaultstore.Provenance) bool {
-	return p == vaultstore.UserEntered || p == vaultstore.AutoBootstrapped || p == vaultstore.GrantDelegated
 }
 
 // unstorable asks whether a value of this class may have been kept at all.

@@ -6,11 +6,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/manifests"
+	"github.com/sallyport-host/sallyport/vaultstore"
 )
 
 // The bounds of an approval's parts, in bytes and in number.
 const (
-	maxPart        = 512 // of a scope, an id, a name
+	maxPart        = vaultstore.MaxPartBytes // of a scope, an id, a name
 	maxText        = 4 << 10
 	maxCredentials = 256
 	maxRules       = 256 // of send_to, of capture, of egress, of methods, of paths
@@ -97,7 +99,7 @@ func (c *ApprovedCredential) validate() error {
 		}
 	}
 	for _, d := range c.SendTo {
-		if !validRule(d.Origin, d.Methods, d.Paths) || !validPosition(d.As) {
+		if _, err := manifests.ParsePosition(d.As); err != nil || !validRule(d.Origin, d.Methods, d.Paths) {
 			return malformedf("credential %q has a send_to that is incomplete or too long", c.Name)
 		}
 	}
