@@ -113,6 +113,17 @@ func StatusNamed(name string) Status {
 	return StatusUnavailable
 }
 
+// StatusTexted returns the status of that generic message, [StatusInvalid]
+// when there is none.
+func StatusTexted(text string) Status {
+	for i, t := range statusTexts {
+		if t == text && i > 0 {
+			return Status(-i)
+		}
+	}
+	return StatusInvalid
+}
+
 // Result is what every function returns.
 type Result int64
 
@@ -127,12 +138,22 @@ func (r Result) Status() Status {
 	return StatusOK
 }
 
-// Len returns the full length, a handle, or a count.
-func (r Result) Len() uint32 { return uint32(r) }
+// Len returns the full length, a handle, or a count; 0 when r is a status.
+func (r Result) Len() uint32 {
+	if r < 0 {
+		return 0
+	}
+	return uint32(r)
+}
 
 // Ticket returns the ticket under which the host keeps a result that did not
-// fit, 0 when it did.
-func (r Result) Ticket() uint32 { return uint32(uint64(r) >> 32) }
+// fit: 0 when it did, and when r is a status.
+func (r Result) Ticket() uint32 {
+	if r < 0 {
+		return 0
+	}
+	return uint32(r >> 32)
+}
 
 // The types of message.
 const (

@@ -1,0 +1,248 @@
+package sallyport
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sallyport-host/sallyport/guest-sdk/go/abi"
+	"github.com/sallyport-host/sallyport/guest-sdk/go/internal/hostcall"
+)
+
+// chunkBytes is how much of a body that follows is given to the host at once.
+const chunkBytes = 32 << 10
+
+// longAgo is a deadline that ends what waits.
+var longAgo = time.Unix(1, 0)
+
+type wireHead struct {
+	Method    string      `json:"method"`
+	URL       string      `json:"url"`
+	Headers   [][2]string `json:"headers,omitempty"`
+	TimeoutMS int64       `json:"timeout_ms,omitempty"`
+}
+
+type wireReady struct {
+	Handle  uint32      `json:"handle"`
+	State   string      `json:"state"`
+	Status  int         `json:"status"`
+	Headers [][2]string `json:"headers"`
+	Error   string      `json:"error"`
+}
+
+// exchange is one request under way. It is the body of its response too.
+type exchange struct {
+	run    *Run
+	op     string // for errors: the method
+	name   string // for errors: the URL without its query
+	handle uint32
+	ctx    context.Context
+	cancel context.CancelFunc
+	waiter hostcall.Waiter
+
+	closing sync.Once
+	closed  error
+
+	mu     sync.Mutex
+	ended  error // sticky end of the body
+	upload error // why the request's body failed on this side
+}
+
+// exchange sends one request, without redirects.
+func (c *Client) exchange(ctx context.Context, req *Request) (*Response, error) {
+	x := &exchange{run: c.run, op: req.method(), name: withoutQuery(req.URL)}
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	x.ctx, x.cancel = ctx, func() {}
+	if req.Timeout > 0 {
+		x.ctx, x.cancel = context.WithTimeout(ctx, req.Timeout)
+	}
+	if err := x.send(req); err != nil {
+		x.cancel()
+		return nil, err
+	}
+	ready, err := x.head()
+	if err != nil {
+		x.Close()
+		return nil, err
+	}
+	return &Response{StatusCode: ready.Status, Header: headerOf(ready.Headers), Body: x, Request: req}, nil
+}
+
+// send starts the exchange and what goes on beside it: the body's upload, and
+// the watch over the context.
+func (x *exchange) send(req *Request) error {
+	head, err := json.Marshal(wireHead{Method: req.method(), URL: req.URL,
+		Headers: req.Header.pairs(), TimeoutMS: x.timeoutMS()})
+	if err != nil {
+		return err
+	}
+	res := x.run.host.Send(head, req.Body, req.BodyReader != nil)
+	if st := res.Status(); st != abi.StatusOK {
+		return x.run.refused(x.op, x.name, st)
+	}
+	x.handle = res.Len()
+	if x.waiter, err = x.run.host.Waiter(x.handle); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(x.ctx, func() { x.waiter.SetDeadline(longAgo) })
+	cancel := x.cancel
+	x.cancel = func() { stop(); cancel() }
+	if req.BodyReader != nil {
+		go x.uploadFrom(req.BodyReader)
+	}
+	return nil
+}
+
+// timeoutMS is what is left until the context's deadline, at least 1, or 0
+// when it has none.
+func (x *exchange) timeoutMS() int64 {
+	deadline, ok := x.ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(time.Until(deadline).Milliseconds(), 1)
+}
+
+// head waits for the head of the response.
+func (x *exchange) head() (ready wireReady, err error) {
+	parked := x.waiter.Read(func() bool {
+		ready, err = x.poll()
+		return err != nil || ready.State != ""
+	})
+	if parked != nil {
+		return ready, x.why(parked)
+	}
+	if err == nil && ready.State == abi.ReadyError {
+		err = x.why(x.run.failed(x.op, x.name, abi.StatusNamed(ready.Error)))
+	}
+	return ready, err
+}
+
+// poll asks how far the exchange is; State is empty when nothing has come.
+func (x *exchange) poll() (wireReady, error) {
+	raw, err := x.run.result(x.op, x.name, make([]byte, 4<<10),
+		func(out []byte) abi.Result { return x.run.host.Poll(x.handle, out) })
+	if err != nil {
+		return wireReady{}, err
+	}
+	var all []wireReady
+	if err := json.Unmarshal(raw, &all); err != nil || len(all) == 0 {
+		return wireReady{}, err
+	}
+	return all[0], nil
+}
+
+// why says why an exchange ended early: what failed on this side and what the
+// context says come before what the host made of it.
+func (x *exchange) why(err error) error {
+	x.mu.Lock()
+	upload := x.upload
+	x.mu.Unlock()
+	if upload != nil {
+		return fmt.Errorf("%s %s: %w", x.op, x.name, upload)
+	}
+	if cause := context.Cause(x.ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%s %s: %w", x.op, x.name, cause)
+	}
+	return err
+}
+
+// Read reads the response's body.
+func (x *exchange) Read(p []byte) (n int, err error) {
+	x.mu.Lock()
+	err = x.ended
+	x.mu.Unlock()
+	if err != nil || len(p) == 0 {
+		return 0, err
+	}
+	var res abi.Result
+	parked := x.waiter.Read(func() bool {
+		res = x.run.host.Read(x.handle, p)
+		return res.Status() != abi.StatusAgain
+	})
+	switch st := res.Status(); {
+	case parked != nil:
+		err = x.why(parked)
+	case st != abi.StatusOK:
+		err = x.why(x.run.refused(x.op, x.name, st))
+	case res.Len() == 0:
+		err = io.EOF
+	default:
+		return min(int(res.Len()), len(p)), nil
+	}
+	x.mu.Lock()
+	x.ended = err
+	x.mu.Unlock()
+	x.Close() // frees the handle
+	return 0, err
+}
+
+// Close ends the exchange. A Read under way or later fails, unless the body
+// had ended.
+func (x *exchange) Close() error {
+	x.closing.Do(func() {
+		x.cancel()
+		x.mu.Lock()
+		if x.ended == nil {
+			x.ended = os.ErrClosed
+		}
+		x.mu.Unlock()
+		x.closed = x.waiter.Close()
+	})
+	return x.closed
+}
+
+// uploadFrom gives the host the request's body. What the reader fails with
+// ends the exchange; what the host refuses is left to the response, which may
+// have come before the body was wanted.
+func (x *exchange) uploadFrom(body io.Reader) {
+	err := protect(func() error {
+		buf := make([]byte, chunkBytes)
+		for {
+			n, err := body.Read(buf)
+			if !x.write(buf[:n]) {
+				return nil
+			}
+			if err == io.EOF {
+				x.writeSome(nil) // the body has ended
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		x.mu.Lock()
+		x.upload = err
+		x.mu.Unlock()
+		x.waiter.SetDeadline(longAgo)
+	}
+}
+
+// write gives all of p, and reports whether more is wanted.
+func (x *exchange) write(p []byte) bool {
+	for len(p) > 0 {
+		res, ok := x.writeSome(p)
+		if !ok || res.Len() == 0 {
+			return false
+		}
+		p = p[min(int(res.Len()), len(p)):]
+	}
+	return true
+}
+
+func (x *exchange) writeSome(p []byte) (res abi.Result, ok bool) {
+	parked := x.waiter.Write(func() bool {
+		res = x.run.host.Write(x.handle, p)
+		return res.Status() != abi.StatusAgain
+	})
+	return res, parked == nil && res.Status() == abi.StatusOK
+}

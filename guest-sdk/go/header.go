@@ -1,0 +1,94 @@
+package sallyport
+
+import (
+	"slices"
+	"strings"
+)
+
+// Header holds header fields by canonical name. Its underlying type is
+// http.Header's.
+type Header map[string][]string
+
+// Get returns the first value of a field, "" when there is none.
+func (h Header) Get(name string) string {
+	if v := h[canonical(name)]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// Values returns all values of a field. Do not change them.
+func (h Header) Values(name string) []string { return h[canonical(name)] }
+
+// Set sets a field to one value.
+func (h Header) Set(name, value string) { h[canonical(name)] = []string{value} }
+
+// Add adds a value to a field.
+func (h Header) Add(name, value string) {
+	name = canonical(name)
+	h[name] = append(h[name], value)
+}
+
+// Del removes a field.
+func (h Header) Del(name string) { delete(h, canonical(name)) }
+
+// pairs returns the fields in order of their names, as the host takes them.
+func (h Header) pairs() [][2]string {
+	names := make([]string, 0, len(h))
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	pairs := make([][2]string, 0, len(h))
+	for _, name := range names {
+		for _, value := range h[name] {
+			pairs = append(pairs, [2]string{name, value})
+		}
+	}
+	return pairs
+}
+
+func headerOf(pairs [][2]string) Header {
+	h := make(Header, len(pairs))
+	for _, p := range pairs {
+		h.Add(p[0], p[1])
+	}
+	return h
+}
+
+// canonical writes a name as net/http does: the first letter and those after a
+// hyphen in upper case. A name that is no token is left alone, for the host
+// to refuse.
+func canonical(name string) string {
+	upper, ok := true, true
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if !tokenByte(c) {
+			return name
+		}
+		if upper && 'a' <= c && c <= 'z' || !upper && 'A' <= c && c <= 'Z' {
+			ok = false
+		}
+		upper = c == '-'
+	}
+	if ok {
+		return name
+	}
+	b := []byte(name)
+	upper = true
+	for i, c := range b {
+		switch {
+		case upper && 'a' <= c && c <= 'z':
+			b[i] = c - 'a' + 'A'
+		case !upper && 'A' <= c && c <= 'Z':
+			b[i] = c - 'A' + 'a'
+		}
+		upper = c == '-'
+	}
+	return string(b)
+}
+
+func tokenByte(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' ||
+		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}

@@ -1,0 +1,64 @@
+// Package hostcall is the one place where the SDK meets its host: the raw
+// functions of the ABI, with slices for pointers and lengths, and the parking
+// of goroutines on handles.
+//
+// # Promise
+//
+// In a guest (GOOS=wasip1) [Host] is an empty struct whose methods are the
+// imports, called directly: what a connector does not reach, the linker drops
+// with its import, so that a module's import section says no more than the
+// connector can do. Everywhere else Host is the interface [Functions], which a
+// fake fills: there is no global to set, and two fakes never meet.
+//
+// The package interprets nothing. No method blocks but Interact and
+// [Waiter]'s.
+package hostcall
+
+import (
+	"time"
+
+	"github.com/sallyport-host/sallyport/guest-sdk/go/abi"
+)
+
+// Functions are the imports that the SDK uses. Their contract is abi/ABI.md.
+type Functions interface {
+	Input(out []byte) abi.Result
+	Emit(lines []byte) abi.Result
+	Interact(message, out []byte) abi.Result
+	Log(level uint32, line []byte) abi.Result
+	FetchResult(ticket, offset uint32, out []byte) abi.Result
+	ErrorText(out []byte) abi.Result
+
+	Use(name string, out []byte) abi.Result
+	Status(name string, out []byte) abi.Result
+	Reject(name string, reason uint32) abi.Result
+
+	// Send sends body, or says that it follows when body is nil and follows
+	// is set.
+	Send(head, body []byte, follows bool) abi.Result
+	Write(handle uint32, p []byte) abi.Result
+	// Poll is wait on one handle with no time to wait.
+	Poll(handle uint32, out []byte) abi.Result
+	Read(handle uint32, out []byte) abi.Result
+
+	// Waiter makes what parks goroutines on handle, and owns it from then on.
+	Waiter(handle uint32) (Waiter, error)
+}
+
+// Waiter parks goroutines on one handle. Its methods may be called from
+// several goroutines, one at a time in Read and one in Write.
+type Waiter interface {
+	// Read calls try until it says that it is done; between two calls the
+	// goroutine is parked until the handle is readable. It returns
+	// os.ErrDeadlineExceeded past the deadline, and an error when the handle
+	// is closed.
+	Read(try func() (done bool)) error
+	// Write does the same until the handle is writable.
+	Write(try func() (done bool)) error
+	// SetDeadline ends Read and Write, also those under way. It may be called
+	// again.
+	SetDeadline(t time.Time) error
+	// Close closes the handle and ends Read and Write. The second call does
+	// nothing.
+	Close() error
+}
