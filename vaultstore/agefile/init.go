@@ -1,0 +1,172 @@
+package agefile
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// InitOptions says how to make a store.
+type InitOptions struct {
+	// KeysDir is as in [Options].
+	KeysDir string
+	// RecoveryRecipient is an age X25519 recipient ("age1…") whose identity
+	// the owner keeps elsewhere. Empty makes a new pair, and [Init] returns
+	// its identity, once.
+	RecoveryRecipient string
+	// InsecurePermissions is as in [Options].
+	InsecurePermissions bool
+}
+
+// InitResult is what [Init] made.
+type InitResult struct {
+	StoreID string
+	// RecoveryRecipient is what everything but class 3 is also sealed to.
+	RecoveryRecipient string
+	// RecoveryIdentity is the new pair's secret half, as the line that age -i
+	// reads: the zero Secret when a recipient was given. It is kept nowhere;
+	// write it where the owner wants it.
+	RecoveryIdentity vaultstore.Secret
+}
+
+// Init makes an empty store in dir, and its keys. Identities of owners are
+// made when they first store something. It wraps fs.ErrExist, and changes
+// nothing, where there is a store already, or anything that could be the rest
+// of one; after an Init that was cut short, a second one begins afresh.
+func Init(ctx context.Context, dir string, o InitOptions) (InitResult, error) {
+	r, err := initialise(ctx, dir, o)
+	if err != nil {
+		return InitResult{}, &vaultstore.Error{Op: "make vault", Err: err}
+	}
+	return r, nil
+}
+
+func initialise(ctx context.Context, dir string, o InitOptions) (InitResult, error) {
+	if err := checkFolders(dir, o.KeysDir); err != nil {
+		return InitResult{}, err
+	}
+	result, err := recovery(o)
+	if err != nil {
+		return InitResult{}, err
+	}
+	files, err := makeRoot(dir, o.InsecurePermissions)
+	if err != nil {
+		return InitResult{}, err
+	}
+	defer files.close()
+	if err := mkdirAll(files, locksDir); err != nil {
+		return InitResult{}, err
+	}
+	release, err := newLocker(filepath.Join(dir, locksDir), 0).acquire(ctx, initLock)
+	if err != nil {
+		return InitResult{}, err
+	}
+	defer release()
+	keys, err := makeRoot(o.KeysDir, o.InsecurePermissions)
+	if err != nil {
+		return InitResult{}, err
+	}
+	defer keys.close()
+	releaseKeys, err := newLocker(o.KeysDir, 0).acquire(ctx, initLock)
+	if err != nil {
+		return InitResult{}, err
+	}
+	defer releaseKeys()
+	result.StoreID = strings.ToLower(rand.Text())
+	return result, populate(files, keys, result)
+}
+
+// recovery settles the recovery recipient, generating one when none is given.
+func recovery(o InitOptions) (InitResult, error) {
+	if o.RecoveryRecipient != "" {
+		r, err := parseRecipient(o.RecoveryRecipient)
+		if err != nil {
+			return InitResult{}, fmt.Errorf("recovery recipient: %w", err)
+		}
+		return InitResult{RecoveryRecipient: r.String()}, nil
+	}
+	id, recipient, err := GenerateRecovery()
+	return InitResult{RecoveryRecipient: recipient, RecoveryIdentity: id}, err
+}
+
+// populate fills two empty folders. The store's format file is what makes it
+// a store; the keys know of it from before until after.
+func populate(files, keys fsys, r InitResult) error {
+	if err := checkVirgin(files, keys); err != nil {
+		return err
+	}
+	sweep(files, ".")
+	sweep(keys, ".")
+	if err := makeHostKey(keys); err != nil {
+		return err
+	}
+	if err := keys.remove(pendingFormatFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := writeFormat(keys, pendingFormatFile, keysFormat{
+		Format: keysFormatName, Version: formatVersion, StoreID: r.StoreID, Recovery: []string{r.RecoveryRecipient},
+	})
+	if err != nil {
+		return err
+	}
+	err = writeFormat(files, formatFile, storeFormat{Format: storeFormatName, Version: formatVersion, StoreID: r.StoreID})
+	if err != nil {
+		return err
+	}
+	return promoteFormat(keys)
+}
+
+// checkVirgin refuses folders that hold a store, or may hold what is left of
+// one.
+func checkVirgin(files, keys fsys) error {
+	entries, err := files.readDir(".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == locksDir || isTemp(name):
+		case name == formatFile:
+			return fmt.Errorf("%w: %s is a vault already", fs.ErrExist, files.path("."))
+		default:
+			return fmt.Errorf("%w: %s is not empty, it has %q; choose another folder", fs.ErrExist, files.path("."), name)
+		}
+	}
+	used, err := exists(keys, formatFile)
+	if err == nil && !used {
+		used, err = filled(keys, ownersDir)
+	}
+	if err == nil && used {
+		err = fmt.Errorf("%w: %s has the keys of another vault; restore that vault, or choose another folder", fs.ErrExist, keys.path("."))
+	}
+	return err
+}
+
+// makeHostKey makes the host's identity, unless an Init that was cut short
+// made it.
+func makeHostKey(keys fsys) error {
+	have, err := exists(keys, hostKeyFile)
+	if have || err != nil {
+		return err
+	}
+	id, err := generateIdentity()
+	if err != nil {
+		return err
+	}
+	return createFile(keys, hostKeyFile, id.file("the host identity of a sallyport vault: never share it"))
+}
+
+// makeRoot makes a folder, if need be, and opens it.
+func makeRoot(dir string, insecure bool) (fsys, error) {
+	if err := os.MkdirAll(dir, privateDir); err != nil {
+		return nil, err
+	}
+	return openRoot(dir, insecure)
+}

@@ -1,0 +1,202 @@
+package agefile
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+
+	"filippo.io/age"
+
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// The names in the folder of keys. An owner's identities have one file per
+// kind, and beside it the recipients that its files are sealed to: they stay
+// out of the store's tree, where they would help whoever wants to forge.
+const (
+	hostKeyFile   = "host.key"
+	keyExt        = ".key"
+	pendingExt    = ".key-pending"
+	recipientsExt = ".recipients"
+	marksKind     = "marks" // a kind is this or a class's component
+)
+
+const hostKeyInfo = "sallyport/vault/v1/host-key/"
+
+// keyring is the folder of keys of one store. Identities are loaded when they
+// are first needed, and stay for as long as the store is open.
+type keyring struct {
+	fs       fsys
+	storeID  string
+	recovery []string // recipients
+
+	mu      sync.Mutex
+	sealers map[string]*sealer // by path of the identity
+}
+
+func newKeyring(f fsys, format keysFormat) *keyring {
+	return &keyring{fs: f, storeID: format.StoreID, recovery: format.Recovery, sealers: make(map[string]*sealer)}
+}
+
+func (k *keyring) base(owner, kind string) string {
+	return path.Join(ownersDir, escape(owner), kind)
+}
+
+// load returns the sealer of an owner's kind, nil when it was never made.
+func (k *keyring) load(owner, kind string) (*sealer, error) {
+	base := k.base(owner, kind)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.sealers[base]; s != nil {
+		return s, nil
+	}
+	id, err := readIdentity(k.fs, base+keyExt)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	recipients, err := k.readRecipients(base+recipientsExt, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSealer(id.use(), recipients)
+	if err == nil {
+		k.sealers[base] = s
+	}
+	return s, err
+}
+
+func readIdentity(keys fsys, name string) (identity, error) {
+	data, err := readFile(keys, name, maxKeyFile)
+	if err != nil {
+		return identity{}, err
+	}
+	defer clear(data)
+	return parseIdentity(data, keys.path(name))
+}
+
+// readRecipients reads the list beside an identity: its own first, then at
+// least one for recovery.
+func (k *keyring) readRecipients(name string, id identity) ([]age.Recipient, error) {
+	where := k.fs.path(name)
+	data, err := readFile(k.fs, name, maxKeyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s is gone; restore it from a backup", vaultstore.ErrSealed, where)
+	}
+	if err != nil {
+		return nil, err
+	}
+	lines := contentLines(data)
+	if len(lines) < 2 {
+		return nil, fmt.Errorf("%w: %s names no recovery recipient", vaultstore.ErrTampered, where)
+	}
+	if lines[0] != id.recipient() {
+		return nil, fmt.Errorf("%w: the identity beside %s is another one; restore both from one backup", vaultstore.ErrSealed, where)
+	}
+	var recipients []age.Recipient
+	for _, line := range lines {
+		r, err := parseRecipient(line)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s has a line that is no X25519 recipient", vaultstore.ErrTampered, where)
+		}
+		recipients = append(recipients, r)
+	}
+	return recipients, nil
+}
+
+// Making an identity takes three steps, so that one that stands there for
+// good always has data: it is written as pending; the first file is sealed to
+// it in the store; it gets its final name. Without the middle step "nothing
+// was stored yet" and "all of it was taken away" would look the same.
+
+// pending returns the identity that an interrupted first write left, ok false
+// when there is none.
+func (k *keyring) pending(owner, kind string) (id identity, ok bool, err error) {
+	id, err = readIdentity(k.fs, k.base(owner, kind)+pendingExt)
+	if errors.Is(err, fs.ErrNotExist) {
+		return identity{}, false, nil
+	}
+	return id, err == nil, err
+}
+
+// stage makes a pending identity. The caller holds the owner's lock.
+func (k *keyring) stage(owner, kind string) (identity, error) {
+	id, err := generateIdentity()
+	if err != nil {
+		return identity{}, err
+	}
+	base := k.base(owner, kind)
+	return id, createFile(k.fs, base+pendingExt, id.file("the identity of a sallyport vault: never share it"))
+}
+
+// list writes the recipients beside a pending identity and returns its
+// sealer. The caller holds the owner's lock.
+func (k *keyring) list(owner, kind string, id identity) (*sealer, error) {
+	name := k.base(owner, kind) + recipientsExt
+	lines := append([]string{"# this identity, then the recovery recipients", id.recipient()}, k.recovery...)
+	if err := replaceFile(k.fs, name, []byte(strings.Join(lines, "\n")+"\n")); err != nil {
+		return nil, err
+	}
+	recipients, err := k.readRecipients(name, id)
+	if err != nil {
+		return nil, err
+	}
+	return newSealer(id.use(), recipients)
+}
+
+// promote gives a pending identity its final name, which nothing ever
+// overwrites. The caller holds the owner's lock.
+func (k *keyring) promote(owner, kind string, s *sealer) error {
+	base := k.base(owner, kind)
+	dir := path.Dir(base)
+	if err := k.fs.link(base+pendingExt, base+keyExt); err != nil {
+		return err
+	}
+	if err := k.fs.syncDir(dir); err != nil {
+		return err
+	}
+	k.tidy(owner, kind)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sealers[base] = s
+	return nil
+}
+
+// tidy removes what an interrupted promote or a killed writer left. The caller
+// holds the owner's lock.
+func (k *keyring) tidy(owner, kind string) {
+	base := k.base(owner, kind)
+	_ = k.fs.remove(base + pendingExt)
+	sweep(k.fs, path.Dir(base))
+}
+
+// hostKey derives 32 bytes from the host's identity.
+func (k *keyring) hostKey(label string) ([]byte, error) {
+	id, err := readHostIdentity(k.fs)
+	if err != nil {
+		return nil, err
+	}
+	return hkdf.Key(sha256.New, []byte(id.use().String()), []byte(k.storeID), hostKeyInfo+label, 32)
+}
+
+func readHostIdentity(keys fsys) (identity, error) {
+	id, err := readIdentity(keys, hostKeyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %s is gone; restore it from a backup", vaultstore.ErrSealed, keys.path(hostKeyFile))
+	}
+	return id, err
+}
+
+// forget drops the loaded identities.
+func (k *keyring) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.sealers)
+}

@@ -1,0 +1,218 @@
+package agefile
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// tree is one owner's files of one class, with its index as last read or
+// written.
+type tree struct {
+	class abi.Class
+	seal  *sealer
+	index *index
+}
+
+// trees reads the indexes of an owner, lowest class first. A tree that cannot
+// be read is left out, and the first reason returned beside the others: losing
+// the sessions' identity must not take the tokens along.
+func (s *Store) trees(owner string) (trees []*tree, fault error) {
+	for _, class := range storedClasses() {
+		t, err := s.tree(owner, class)
+		switch {
+		case err != nil && fault == nil:
+			fault = err
+		case err == nil && t != nil:
+			trees = append(trees, t)
+		}
+	}
+	return trees, fault
+}
+
+// tree returns nil when the owner never stored anything of the class.
+func (s *Store) tree(owner string, class abi.Class) (*tree, error) {
+	kind := classComponent(class)
+	seal, err := s.keys.load(owner, kind)
+	if err != nil {
+		return nil, err
+	}
+	if seal == nil {
+		_, pending, err := s.keys.pending(owner, kind)
+		if err != nil {
+			return nil, err
+		}
+		return nil, s.checkUnused(owner, kind, pending)
+	}
+	ix, err := s.readIndex(owner, class, seal)
+	if err != nil {
+		return nil, err
+	}
+	return &tree{class: class, seal: seal, index: ix}, nil
+}
+
+// checkUnused tells a kind that was never used, or whose first write was cut
+// short before it had anything, from one that lost its identity.
+func (s *Store) checkUnused(owner, kind string, pending bool) (err error) {
+	used, place := false, path.Join(ownerDir(owner), kind)
+	switch {
+	case kind == marksKind:
+		place = marksPath(owner)
+		used, err = exists(s.files, place)
+		used = used && !pending
+	case pending:
+		used, err = filled(s.files, path.Join(place, secretsDir))
+	default:
+		used, err = filled(s.files, place)
+	}
+	if err == nil && used {
+		err = fmt.Errorf("%w: %s is gone; restore it from a backup, or recover what is in %s with the recovery identity and move it away to start anew",
+			vaultstore.ErrSealed, s.keys.fs.path(s.keys.base(owner, kind)+keyExt), s.files.path(place))
+	}
+	return err
+}
+
+func (s *Store) readIndex(owner string, class abi.Class, seal *sealer) (*index, error) {
+	name := indexPath(owner, class)
+	data, err := readFile(s.files, name, maxIndexFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s, the index itself; restore the vault from a backup", vaultstore.ErrMissing, s.files.path(name))
+	}
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(data)
+	if ix := s.cached(name, digest); ix != nil {
+		return ix, nil
+	}
+	ix, err := s.openIndex(owner, class, seal, data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.files.path(name), err)
+	}
+	s.cache(name, digest, ix)
+	return ix, nil
+}
+
+func (s *Store) openIndex(owner string, class abi.Class, seal *sealer, data []byte) (*index, error) {
+	body, err := seal.open(indexBinding(owner, class), data)
+	if err != nil {
+		return nil, err
+	}
+	storeID, ix, err := decodeIndex(body)
+	if err != nil {
+		return nil, err
+	}
+	if storeID != s.id || ix.owner != owner || ix.class != class {
+		return nil, malformed("place")
+	}
+	return ix, nil
+}
+
+// writeIndex puts ix in the place of t's index.
+func (s *Store) writeIndex(t *tree, ix *index) error {
+	body, err := encodeIndex(s.id, ix)
+	if err != nil {
+		return err
+	}
+	data, err := t.seal.seal(indexBinding(ix.owner, ix.class), body)
+	if err != nil {
+		return err
+	}
+	if len(data) > maxIndexFile {
+		return fmt.Errorf("%w: an owner's index of one class may have %d bytes", vaultstore.ErrTooLarge, maxIndexFile)
+	}
+	name := indexPath(ix.owner, ix.class)
+	if err := replaceFile(s.files, name, data); err != nil {
+		return err
+	}
+	t.index = ix
+	s.cache(name, sha256.Sum256(data), ix)
+	return nil
+}
+
+func (s *Store) cached(name string, digest [sha256.Size]byte) *index {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.indexes[name]; ok && c.digest == digest {
+		return c.index
+	}
+	return nil
+}
+
+func (s *Store) cache(name string, digest [sha256.Size]byte, ix *index) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.indexes[name] = cachedIndex{digest: digest, index: ix}
+}
+
+// ensureTree returns the tree that a put writes to, with a new identity the
+// first time. The caller holds the owner's lock.
+func (s *Store) ensureTree(owner string, class abi.Class) (*tree, error) {
+	anchor := indexPath(owner, class)
+	_, err := s.ensureIdentity(owner, classComponent(class), anchor, func(seal *sealer, first bool) error {
+		if first {
+			return s.writeIndex(&tree{class: class, seal: seal}, newIndex(owner, class, 1))
+		}
+		_, err := s.readIndex(owner, class, seal)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.tree(owner, class)
+}
+
+// ensureIdentity makes the identity of an owner's kind unless it is there.
+// anchor is the file that goes with it for good; prove writes the first one,
+// or checks that the one that an interrupted first write left opens. The
+// caller holds the owner's lock.
+func (s *Store) ensureIdentity(owner, kind, anchor string, prove func(seal *sealer, first bool) error) (*sealer, error) {
+	seal, err := s.keys.load(owner, kind)
+	if err != nil {
+		return nil, err
+	}
+	if seal != nil {
+		s.tidyOnce(owner, kind)
+		return seal, nil
+	}
+	id, pending, err := s.keys.pending(owner, kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkUnused(owner, kind, pending); err != nil {
+		return nil, err
+	}
+	if !pending {
+		if id, err = s.keys.stage(owner, kind); err != nil {
+			return nil, err
+		}
+	}
+	if seal, err = s.keys.list(owner, kind, id); err != nil {
+		return nil, err
+	}
+	anchored, err := exists(s.files, anchor)
+	if err != nil {
+		return nil, err
+	}
+	if err := prove(seal, !anchored); err != nil {
+		return nil, err
+	}
+	return seal, s.keys.promote(owner, kind, seal)
+}
+
+// tidyOnce removes leftovers the first time that this store writes to a kind.
+func (s *Store) tidyOnce(owner, kind string) {
+	s.mu.Lock()
+	key := s.keys.base(owner, kind)
+	again := s.tidied[key]
+	s.tidied[key] = true
+	s.mu.Unlock()
+	if !again {
+		s.keys.tidy(owner, kind)
+	}
+}
