@@ -75,7 +75,7 @@ type Stream struct {
 	StateStream      string
 	ParentStreams    []string
 	Required         []string // the schema's own "required"
-	validator        validator
+	schema           *recordSchema
 }
 
 // Credential is one property of credentials_schema.
@@ -92,9 +92,11 @@ type Credential struct {
 	Access       []abi.Access // never empty
 	SendTo       []Destination
 	Capture      []Capture
-	Probe        json.RawMessage
-	OAuth2       json.RawMessage
-	validator    validator
+	Probe        json.RawMessage // as written; ProbeCall is what it says
+	OAuth2       json.RawMessage // as written; OAuth is what it says
+	ProbeCall    *Probe          // nil when there is none
+	OAuth        *OAuth2         // nil when there is none
+	form         *form
 }
 
 // Capture is one rule by which the host takes a new secret out of a response.

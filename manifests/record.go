@@ -1,0 +1,195 @@
+package manifests
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/internal/strictjson"
+)
+
+// ErrRecord is wrapped by the errors of [Stream.Validate] and
+// [Stream.ValidateDecoded].
+var ErrRecord = errors.New("the record does not fit its stream's schema")
+
+// Bounds of a number, past which calculating with it costs more than it is
+// worth: no double and no 256-bit integer is beyond them.
+const (
+	maxNumberBytes    = 128
+	maxNumberExponent = 400
+)
+
+// shownRules is how many broken rules an error about a record names.
+const shownRules = 3
+
+// recordError names places and rules of the schema, and nothing of the data.
+type recordError string
+
+func (e recordError) Error() string        { return ErrRecord.Error() + ": " + string(e) }
+func (e recordError) Is(target error) bool { return target == ErrRecord }
+
+// recordSchema is a stream's schema, and the names that are in it.
+type recordSchema struct {
+	*compiled
+	names map[string]bool
+}
+
+// Validate checks a record's data, JSON text, against the stream's schema. The
+// error wraps [ErrRecord] and names the place and the rule, never the data. A
+// format is an annotation, as JSON Schema 2020-12 has it, and not asserted.
+func (s *Stream) Validate(data []byte) error {
+	v, err := strictjson.Parse(data, strictjson.Limits{MaxBytes: abi.MaxEmitBytes, MaxDepth: abi.MaxMessageDepth})
+	var syntax *strictjson.Error
+	if errors.As(err, &syntax) {
+		return recordError(fmt.Sprintf("%v (byte %d)", syntax.Err, syntax.Offset))
+	}
+	return s.ValidateDecoded(v)
+}
+
+// ValidateDecoded is [Stream.Validate] for data that is decoded already, with
+// numbers as json.Number.
+func (s *Stream) ValidateDecoded(v any) error {
+	if s.schema == nil {
+		return recordError("the stream has no schema")
+	}
+	if !calculable(v, abi.MaxMessageDepth) {
+		return recordError("it is nested too deep, or has a number that is too long or too large")
+	}
+	broken, err := s.schema.check(v)
+	switch {
+	case err != nil:
+		return recordError(err.Error())
+	case len(broken) == 0:
+		return nil
+	}
+	var lines []string
+	for _, b := range broken[:min(len(broken), shownRules)] {
+		lines = append(lines, s.schema.place(b.place, v)+" "+b.text())
+	}
+	if more := len(broken) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("%d more", more))
+	}
+	return recordError(strings.Join(lines, ", "))
+}
+
+// place writes an instance location. A member's name that the schema does not
+// know is data, and shown as "*".
+func (r *recordSchema) place(path []string, v any) string {
+	if len(path) == 0 {
+		return "data"
+	}
+	shown := ""
+	for _, token := range path {
+		if _, object := v.(map[string]any); object && !r.names[token] {
+			shown += "/*"
+		} else {
+			shown = strictjson.Pointer(shown, token)
+		}
+		v = child(v, token)
+	}
+	return shown
+}
+
+// recordSchema checks and compiles a stream's schema.
+func (p *parser) recordSchema(n node) *recordSchema {
+	before := len(p.list)
+	nodes := p.subschemas(n)
+	if len(p.list) == before {
+		p.cost(n, nodes)
+	}
+	if len(p.list) > before {
+		return nil
+	}
+	doc := maps.Clone(n.value.(map[string]any))
+	delete(doc, "$id") // every $ref begins with "#"
+	doc["$schema"] = dialect
+	c, err := compile(newCompiler(), doc)
+	var invalid *jsonschema.ValidationError
+	switch {
+	case err == nil:
+	case errors.As(err, &invalid):
+		for _, leaf := range leaves(invalid) {
+			p.add(n.pointer+pointerOf(tokens(leaf.InstanceLocation)), "it is not JSON Schema: "+leaf.Message, "see JSON Schema 2020-12; a pattern is one that RE2 knows")
+		}
+		return nil
+	default:
+		p.add(n.pointer, "the schema cannot be compiled: "+err.Error(), "see JSON Schema 2020-12")
+		return nil
+	}
+	r := &recordSchema{compiled: c, names: map[string]bool{}}
+	for _, sub := range nodes {
+		for _, name := range sub.get("properties").keys() {
+			r.names[name] = true
+		}
+	}
+	return r
+}
+
+func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
+	if len(e.Causes) == 0 {
+		return []*jsonschema.ValidationError{e}
+	}
+	var list []*jsonschema.ValidationError
+	for _, cause := range e.Causes {
+		list = append(list, leaves(cause)...)
+	}
+	return list
+}
+
+// calculable reports whether v is within depth and its numbers within bounds.
+func calculable(v any, depth int) bool {
+	switch v := v.(type) {
+	case json.Number:
+		return saneNumber(string(v))
+	case map[string]any:
+		for _, e := range v {
+			if depth == 0 || !calculable(e, depth-1) {
+				return false
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if depth == 0 || !calculable(e, depth-1) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func saneNumber(s string) bool {
+	if len(s) > maxNumberBytes {
+		return false
+	}
+	i := strings.IndexAny(s, "eE")
+	if i < 0 {
+		return true
+	}
+	exponent, err := strconv.Atoi(s[i+1:])
+	return err == nil && -maxNumberExponent <= exponent && exponent <= maxNumberExponent
+}
+
+// walkNumbers calls bad for each number that is not within bounds.
+func walkNumbers(n node, bad func(node)) {
+	switch v := n.value.(type) {
+	case json.Number:
+		if !saneNumber(string(v)) {
+			bad(n)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			walkNumbers(n.get(key), bad)
+		}
+	case []any:
+		for _, item := range n.items() {
+			walkNumbers(item, bad)
+		}
+	}
+}
