@@ -1,0 +1,109 @@
+package host
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/host/internal/profile"
+)
+
+// The bounds of what a guest says beside the protocol.
+const (
+	maxLogLines  = 10_000 // of a run; then nothing more is logged
+	tailLines    = 60     // kept for the report of a crash
+	maxTailBytes = 6 << 10
+)
+
+// console makes lines of what a guest writes to stdout and stderr.
+type console struct {
+	log   func(level abi.LogLevel, line string)
+	parts [3][]byte // of the line under way, by descriptor
+	last  []string  // of stderr
+}
+
+func (c *console) write(fd uint32, p []byte) {
+	for len(p) > 0 {
+		line, rest, whole := bytes.Cut(p, []byte("\n"))
+		if room := abi.MaxLogBytes - len(c.parts[fd]); room > 0 {
+			c.parts[fd] = append(c.parts[fd], line[:min(len(line), room)]...)
+		}
+		if whole {
+			c.end(fd)
+		}
+		p = rest
+	}
+}
+
+func (c *console) end(fd uint32) {
+	line := string(c.parts[fd])
+	c.parts[fd] = c.parts[fd][:0]
+	level := abi.LogInfo
+	if fd == 2 {
+		level = abi.LogWarn
+		if c.last = append(c.last, line); len(c.last) > tailLines {
+			c.last = c.last[1:]
+		}
+	}
+	c.log(level, line)
+}
+
+func (c *console) flush() {
+	for fd := range c.parts {
+		if len(c.parts[fd]) > 0 {
+			c.end(uint32(fd))
+		}
+	}
+}
+
+// tail returns the last lines of stderr: where Go prints a panic.
+func (c *console) tail() string {
+	text := strings.Join(c.last, "\n")
+	if len(text) > maxTailBytes {
+		text = text[:maxTailBytes]
+	}
+	if text != "" {
+		text += "\n"
+	}
+	return text
+}
+
+// log takes a line of the guest's to the run's log.
+func (r *run) log(mod api.Module, stack []uint64) {
+	level := abi.LogLevel(uint32(stack[0]))
+	n := min(uint32(stack[2]), abi.MaxLogBytes)
+	line, ok := mod.Memory().Read(uint32(stack[1]), n)
+	if whole := mod.Memory().Size(); !ok || level > abi.LogError || uint64(uint32(stack[1]))+uint64(uint32(stack[2])) > uint64(whole) {
+		stack[0] = result(r.fail(abi.StatusInvalid))
+		return
+	}
+	r.logLine(level, string(line))
+	stack[0] = 0
+}
+
+func (r *run) logLine(level abi.LogLevel, line string) {
+	if r.logged++; r.logged > maxLogLines {
+		if r.logged > maxLogLines+1 {
+			return
+		}
+		level, line = abi.LogWarn, "the connector logs too much: the rest of this run is left out"
+	}
+	line = profile.Clip(line, abi.MaxLogBytes)
+	r.opts.Observer.Log(level, line)
+	r.host.logger.Log(r, slogLevel(level), "connector", "run", r.id, "line", line)
+}
+
+func slogLevel(l abi.LogLevel) slog.Level {
+	switch l {
+	case abi.LogDebug:
+		return slog.LevelDebug
+	case abi.LogWarn:
+		return slog.LevelWarn
+	case abi.LogError:
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}

@@ -1,0 +1,344 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host/internal/surrogate"
+	"github.com/sallyport-host/sallyport/manifests"
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// staleAfter is how long a run goes on with a value before it looks whether
+// the vault holds a newer one.
+const staleAfter = 2 * time.Second
+
+// credential is one declared credential in one run.
+type credential struct {
+	decl *manifests.Credential
+
+	// ready says that issued may be handed out with no more questions: the
+	// verdict stands until the warden or a refresh takes it back.
+	ready  atomic.Bool
+	uses   atomic.Int64 // fast uses since the last flush
+	issued []byte       // the surrogate, or an identity's plain value; written before ready
+
+	token string // the surrogate; the guest's thread owns it
+
+	mu       sync.Mutex
+	entry    *vaultstore.Entry // nil when nothing is stored
+	current  vaultstore.Version
+	readAt   time.Time
+	used     bool // the value was sent
+	answered bool // the last answer to it was no refusal
+	refused  bool // the last answer to it was a refusal
+	rejected abi.RejectReason
+}
+
+func (r *run) addCredential(decl *manifests.Credential) {
+	c := &credential{decl: decl}
+	r.credentials[decl.Name] = c
+	for _, alias := range decl.Aliases {
+		r.credentials[alias] = c
+	}
+}
+
+// storedAs states what the vault holds, for a decision.
+func (c *credential) storedAs(scope capabilities.Scope) *capabilities.Stored {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entry == nil {
+		return nil
+	}
+	return &capabilities.Stored{
+		Class: c.entry.Class, Provenance: c.current.Provenance, Status: c.current.Status,
+		ExpiresAt: c.current.ExpiresAt, Scope: scope,
+	}
+}
+
+func (c *credential) generation() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entry == nil {
+		return 0
+	}
+	return c.entry.Generation
+}
+
+func (c *credential) value() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.Value.Reveal()
+}
+
+// expire takes the fast path away when the value's time is over.
+func (c *credential) expire(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if end := c.current.ExpiresAt; !end.IsZero() && !now.Before(end) {
+		c.ready.Store(false)
+	}
+}
+
+// refresh reads the value from the vault, when it was not read of late.
+func (r *run) refresh(c *credential) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.readAt.IsZero() && time.Since(c.readAt) < staleAfter {
+		return nil
+	}
+	entry, err := r.host.vault.Get(r, r.scope.Address(c.decl.Name))
+	switch {
+	case errors.Is(err, vaultstore.ErrNotFound):
+		c.entry, c.current = nil, vaultstore.Version{}
+	case err != nil:
+		return err
+	default:
+		c.take(entry)
+	}
+	c.readAt = time.Now()
+	return nil
+}
+
+// take makes entry the one in use. An entry that has only a pending value has
+// none yet.
+func (c *credential) take(entry vaultstore.Entry) {
+	current, ok := entry.Stages[vaultstore.Current]
+	if !ok {
+		c.entry, c.current = nil, vaultstore.Version{}
+		return
+	}
+	c.entry, c.current = &entry, current
+}
+
+// use hands out a credential's surrogate. It is the hot path: what was
+// allowed once is answered from the run's own memory.
+func (r *run) use(mod api.Module, stack []uint64) {
+	name, s := view(mod, stack[0], stack[1], abi.MaxNameBytes)
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	if c := r.credentials[string(name)]; c != nil && c.ready.Load() && uint32(stack[3]) >= uint32(len(c.issued)) {
+		if !mod.Memory().Write(uint32(stack[2]), c.issued) {
+			stack[0] = result(r.fail(abi.StatusInvalid))
+			return
+		}
+		c.uses.Add(1)
+		stack[0] = uint64(len(c.issued))
+		return
+	}
+	buf, s := r.output(mod, stack[2], stack[3])
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	c, s := r.issue(string(name))
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	stack[0] = r.deliver(buf, c.issued)
+}
+
+// issue decides whether a name may be used, and mints its surrogate.
+func (r *run) issue(name string) (*credential, abi.Status) {
+	c, verdict, err := r.ask(name)
+	if err != nil {
+		return nil, r.unavailable(err)
+	}
+	if !verdict.Allowed {
+		return nil, verdict.Status
+	}
+	r.hand(c)
+	return c, abi.StatusOK
+}
+
+// hand makes a credential's surrogate ready to be handed out.
+func (r *run) hand(c *credential) {
+	switch {
+	case c.decl.Identity:
+		c.issued = append([]byte(nil), c.value()...)
+	case c.token == "":
+		c.token = surrogate.Mint()
+		c.issued = []byte(c.token)
+		r.surrogates[c.token] = c
+	}
+	c.ready.Store(true)
+}
+
+// ask decides on the issue of a name and audits it.
+func (r *run) ask(name string) (*credential, capabilities.Verdict, error) {
+	c := r.credentials[name]
+	q := r.request(capabilities.OpIssue, nil)
+	q.Name = name
+	key := question{op: string(capabilities.OpIssue), name: "(not declared)", access: "use"}
+	var version uint64
+	if c != nil {
+		if err := r.refresh(c); err != nil {
+			return nil, capabilities.Verdict{}, fmt.Errorf("vault: %w", err)
+		}
+		q = r.request(capabilities.OpIssue, c)
+		key.name, version = c.decl.Name, c.generation()
+	}
+	v := capabilities.Decide(q)
+	if err := r.ledger.decided(r, key, decision(q, v, version)); err != nil {
+		return nil, capabilities.Verdict{}, fmt.Errorf("%w: %w", errAudit, err)
+	}
+	if !v.Allowed {
+		thing := fmt.Sprintf("credential %q, which is not declared,", oneLine(name))
+		if c != nil {
+			thing = "credential " + c.decl.Name
+		}
+		r.note(Refusal{Thing: thing, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)})
+	}
+	return c, v, nil
+}
+
+// ownerCan reports whether what a rule refused is the owner's to mend.
+func ownerCan(rule capabilities.Rule) bool {
+	switch rule {
+	case capabilities.RuleMissing, capabilities.RuleExpired, capabilities.RuleRejected, capabilities.RuleProvenance,
+		capabilities.RuleNoApproval, capabilities.RuleApprovalExpired, capabilities.RuleManifestDigest, capabilities.RuleModuleDigest:
+		return true
+	}
+	return false
+}
+
+// unavailable keeps an error of the host's for the owner, and gives the guest
+// its status. A run that cannot be audited does not go on.
+func (r *run) unavailable(err error) abi.Status {
+	if r.Err() != nil {
+		return abi.StatusCancelled
+	}
+	r.host.logger.Error("host call failed", "run", r.id, "err", err)
+	r.mu.Lock()
+	r.outcome.Problem = oneLine(err.Error())
+	r.mu.Unlock()
+	if errors.Is(err, errAudit) {
+		r.stop(err)
+	}
+	return abi.StatusUnavailable
+}
+
+// status tells how a declared and approved credential stands.
+func (r *run) status(mod api.Module, stack []uint64) {
+	name, s := view(mod, stack[0], stack[1], abi.MaxNameBytes)
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	buf, s := r.output(mod, stack[2], stack[3])
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	c, verdict, err := r.ask(string(name))
+	if err != nil {
+		stack[0] = result(r.fail(r.unavailable(err)))
+		return
+	}
+	st := abi.CredentialStatus{State: abi.CredentialActive}
+	switch verdict.Status {
+	case abi.StatusOK:
+	case abi.StatusNotFound:
+		st.State = abi.CredentialMissing
+	case abi.StatusExpired:
+		st.State = abi.CredentialExpired
+	case abi.StatusRejected:
+		st.State = abi.CredentialRejected
+	default:
+		stack[0] = result(r.fail(verdict.Status))
+		return
+	}
+	st.Class = verdict.Class
+	c.mu.Lock()
+	if end := c.current.ExpiresAt; !end.IsZero() {
+		st.ExpiresAt = end.UTC().Format(time.RFC3339)
+	}
+	c.mu.Unlock()
+	stack[0] = r.deliverJSON(buf, st)
+}
+
+// reject hears that the source refused a credential. What counts is what the
+// host saw itself: see settle.
+func (r *run) reject(mod api.Module, stack []uint64) {
+	name, s := view(mod, stack[0], stack[1], abi.MaxNameBytes)
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	reason := abi.RejectReason(uint32(stack[2]))
+	if reason < abi.RejectUnauthorized || reason > abi.RejectScope {
+		stack[0] = result(r.fail(abi.StatusInvalid))
+		return
+	}
+	c := r.credentials[string(name)]
+	if c == nil {
+		stack[0] = result(r.fail(abi.StatusDenied))
+		return
+	}
+	c.mu.Lock()
+	c.rejected = reason
+	c.mu.Unlock()
+	stack[0] = 0
+}
+
+// saw notes how the source answered a request that carried the value.
+func (c *credential) saw(status int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.used = true
+	switch {
+	case status == 401:
+		c.refused, c.answered = true, false
+	case status >= 200 && status < 400:
+		c.refused, c.answered = false, true
+	}
+}
+
+// settle writes to the vault what a run found out about its credentials: one
+// that the source refused and that nothing later succeeded with is rejected.
+// It returns their names.
+func (r *run) settle(ctx context.Context) (rejected []string, err error) {
+	var errs []error
+	for name, c := range r.credentials {
+		if name != c.decl.Name {
+			continue
+		}
+		c.mu.Lock()
+		entry, current := c.entry, c.current
+		refused, answered, used := c.refused && c.rejected != abi.RejectScope, c.answered, c.used
+		c.mu.Unlock()
+		if !used || entry == nil {
+			continue
+		}
+		current.LastUsed = time.Now().UTC()
+		if answered {
+			current.LastVerified, current.Status, current.Reason = current.LastUsed, vaultstore.Active, ""
+		}
+		if refused {
+			current.Status, current.Reason = vaultstore.Rejected, "the source answered 401"
+			rejected = append(rejected, name)
+			errs = append(errs, r.ledger.write(ctx, Event{
+				Kind: EventCredential, Name: name, Class: entry.Class, Rule: string(capabilities.RuleRejected), Version: entry.Generation,
+				Reason: "the source answered 401, and nothing later succeeded with it", Remedy: "run: " + capabilities.SetCommand(r.scope, name),
+			}))
+		}
+		_, err := r.host.vault.Put(ctx, vaultstore.Entry{
+			Address: entry.Address, Class: entry.Class, Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: current},
+		}, entry.Generation)
+		if err != nil && !errors.Is(err, vaultstore.ErrConflict) && !errors.Is(err, vaultstore.ErrNotFound) {
+			errs = append(errs, fmt.Errorf("vault: %w", err)) // a conflict means a newer value: what was seen is not about it
+		}
+	}
+	return rejected, errors.Join(errs...)
+}

@@ -1,0 +1,293 @@
+package host
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/host/internal/egress"
+	"github.com/sallyport-host/sallyport/host/internal/surrogate"
+)
+
+// The most that an exchange holds of each body, in bytes.
+const (
+	responseWindow = 256 << 10
+	requestWindow  = 256 << 10
+	bodyChunk      = 32 << 10
+)
+
+// exchange is one HTTP request and its answer. The guest's thread and the
+// goroutines that move the bytes share it, under mu.
+type exchange struct {
+	wake   func()
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	moved    sync.Cond // room or an end has come
+	status   int       // 0 before the head
+	headers  [][2]string
+	headSeen bool   // wait has reported the head
+	body     []byte // read ahead, not yet the guest's
+	received int64
+	ended    bool       // the body is whole
+	failure  abi.Status // why it is not
+
+	upload *upload // nil when no body follows
+}
+
+func newExchange(wake func(), cancel context.CancelFunc) *exchange {
+	x := &exchange{wake: wake, cancel: cancel}
+	x.moved.L = &x.mu
+	return x
+}
+
+// run sends the request and reads the answer until its end, the guest's
+// close, or a failure.
+func (x *exchange) run(t http.RoundTripper, req *http.Request, answered func(status int), failed func(error) abi.Status) {
+	defer x.cancel()
+	res, err := t.RoundTrip(req)
+	if err != nil {
+		x.fail(failed(err))
+		return
+	}
+	defer res.Body.Close()
+	answered(res.StatusCode)
+	x.head(res)
+	chunk := make([]byte, bodyChunk)
+	for {
+		n, err := res.Body.Read(chunk)
+		if n > 0 && !x.add(chunk[:n]) {
+			return
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			x.end()
+			return
+		case err != nil:
+			x.fail(failed(err))
+			return
+		}
+	}
+}
+
+func (x *exchange) head(res *http.Response) {
+	headers := make([][2]string, 0, len(res.Header))
+	for _, name := range sortedNames(res.Header) {
+		if hopByHop(name) {
+			continue
+		}
+		for _, value := range res.Header[name] {
+			headers = append(headers, [2]string{name, value})
+		}
+	}
+	x.mu.Lock()
+	x.status, x.headers = res.StatusCode, headers
+	x.mu.Unlock()
+	x.wake()
+}
+
+// add appends to what was read ahead, once there is room for it. It reports
+// false when nobody wants it any more.
+func (x *exchange) add(chunk []byte) bool {
+	x.mu.Lock()
+	for len(x.body) >= responseWindow && x.failure == 0 {
+		x.moved.Wait()
+	}
+	if x.failure == 0 && x.received+int64(len(chunk)) > abi.MaxResponseBodyBytes {
+		x.failure = abi.StatusTooLarge
+	}
+	ok := x.failure == 0
+	if ok {
+		x.received += int64(len(chunk))
+		x.body = append(x.body, chunk...)
+	}
+	x.mu.Unlock()
+	x.wake()
+	return ok
+}
+
+func (x *exchange) end() {
+	x.mu.Lock()
+	x.ended = true
+	x.mu.Unlock()
+	x.wake()
+}
+
+// fail ends the exchange; the first failure counts.
+func (x *exchange) fail(s abi.Status) {
+	x.mu.Lock()
+	if x.failure == 0 && !x.ended {
+		x.failure = s
+	}
+	x.moved.Broadcast()
+	x.mu.Unlock()
+	if x.upload != nil {
+		x.upload.abort()
+	}
+	x.cancel()
+	x.wake()
+}
+
+// ready reports what wait would say, and whether it would say anything. A
+// head is news once; bytes, the end and a failure are until they are taken.
+func (x *exchange) ready(handle uint32, report bool) (abi.Ready, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	out := abi.Ready{Handle: handle, Status: x.status, Headers: x.headers}
+	switch {
+	case len(x.body) > 0:
+		out.State = abi.ReadyBody
+	case x.failure != 0:
+		out.State, out.Error = abi.ReadyError, x.failure.String()
+	case x.ended:
+		out.State = abi.ReadyDone
+	case x.status != 0 && !x.headSeen:
+		out.State = abi.ReadyHead
+	default:
+		return out, false
+	}
+	x.headSeen = x.headSeen || report
+	return out, true
+}
+
+// read takes bytes of the body: their number, 0 at its end.
+func (x *exchange) read(buf []byte) (int, abi.Status) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch n := copy(buf, x.body); {
+	case n > 0 || len(x.body) > 0: // a buffer of no bytes takes none, and that is no end
+		if n == 0 {
+			return 0, abi.StatusInvalid
+		}
+		if x.body = x.body[n:]; len(x.body) == 0 {
+			x.body = nil
+		}
+		x.moved.Broadcast()
+		return n, abi.StatusOK
+	case x.failure != 0:
+		return 0, x.failure
+	case x.ended:
+		return 0, abi.StatusOK
+	}
+	return 0, abi.StatusAgain
+}
+
+// upload is a request body that follows by write. It holds a bounded part of
+// it, and scans it for surrogates: none may stand there.
+type upload struct {
+	mu      sync.Mutex
+	moved   sync.Cond
+	pending []byte
+	taken   int64
+	closed  bool // the guest has written the end
+	aborted bool
+	scan    surrogate.Scanner
+	wake    func()
+}
+
+func newUpload(live surrogate.Live, wake func()) *upload {
+	u := &upload{scan: surrogate.Scanner{Live: live}, wake: wake}
+	u.moved.L = &u.mu
+	return u
+}
+
+// write takes what there is room for.
+func (u *upload) write(p []byte) (int, abi.Status) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.aborted:
+		return 0, abi.StatusUnavailable
+	case u.closed:
+		return 0, abi.StatusInvalid
+	case len(p) == 0:
+		u.closed = true
+		u.pending = append(u.pending, u.scan.Rest()...)
+		u.moved.Broadcast()
+		return 0, abi.StatusOK
+	}
+	n := min(len(p), requestWindow-len(u.pending))
+	if n <= 0 {
+		return 0, abi.StatusAgain
+	}
+	if u.taken += int64(n); u.taken > abi.MaxRequestBodyBytes {
+		return 0, abi.StatusTooLarge
+	}
+	pass, found := u.scan.Next(p[:n])
+	if found {
+		return 0, abi.StatusLeakBlocked
+	}
+	u.pending = append(u.pending, pass...)
+	u.moved.Broadcast()
+	return n, abi.StatusOK
+}
+
+func (u *upload) writable() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.aborted || u.closed || len(u.pending) < requestWindow
+}
+
+func (u *upload) abort() {
+	u.mu.Lock()
+	u.aborted = true
+	u.moved.Broadcast()
+	u.mu.Unlock()
+}
+
+var errUploadAborted = errors.New("the request body was given up")
+
+// Read is for net/http, which sends what it reads.
+func (u *upload) Read(p []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for len(u.pending) == 0 && !u.closed && !u.aborted {
+		u.moved.Wait()
+	}
+	switch {
+	case u.aborted:
+		return 0, errUploadAborted
+	case len(u.pending) == 0:
+		return 0, io.EOF
+	}
+	n := copy(p, u.pending)
+	u.pending = u.pending[n:]
+	u.wake()
+	return n, nil
+}
+
+// Close is called by net/http when it needs no more.
+func (u *upload) Close() error { u.abort(); return nil }
+
+// failure sorts an error of the transport into a status, and says whether the
+// address itself was refused.
+func failure(ctx context.Context, err error) (abi.Status, *egress.AddressError) {
+	var refused *egress.AddressError
+	switch {
+	case errors.As(err, &refused):
+		return abi.StatusDenied, refused
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return abi.StatusTimeout, nil
+	case ctx.Err() != nil:
+		return abi.StatusCancelled, nil
+	}
+	return abi.StatusUnavailable, nil
+}
+
+// plainly words a failure for the owner, without an address or a URL.
+func plainly(err error) string {
+	var unknown *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &unknown):
+		return "its certificate is not trusted: " + oneLine(unknown.Err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return "it did not answer in time"
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "it closed the connection"
+	}
+	return oneLine(err.Error())
+}

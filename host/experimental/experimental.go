@@ -1,0 +1,28 @@
+// Package experimental changes how a host behaves, for tests and benchmarks.
+//
+// # Promise
+//
+// None: what is here may change or go in any version. Hand the returned
+// context to host.New.
+package experimental
+
+import (
+	"context"
+
+	"github.com/sallyport-host/sallyport/host/internal/knobs"
+)
+
+// WithMemoryDump lets see look at each buffer of a guest's linear memory just
+// before it is wiped: the last one, and those that growing left behind. see
+// must not keep the slice, and is called from the run's goroutine.
+func WithMemoryDump(ctx context.Context, see func(runID string, memory []byte)) context.Context {
+	return knobs.With(ctx, func(k *knobs.Knobs) { k.MemoryDump = see })
+}
+
+// WithoutInterruption leaves out what stops a guest that computes and never
+// calls the host, at 3 to 45 times the cost on hot code. Such a guest can then
+// only be stopped with the process: use it for measurements, and for guests
+// that you trust.
+func WithoutInterruption(ctx context.Context) context.Context {
+	return knobs.With(ctx, func(k *knobs.Knobs) { k.NoInterrupt = true })
+}

@@ -1,0 +1,477 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host/internal/surrogate"
+	"github.com/sallyport-host/sallyport/manifests"
+)
+
+// defaultExchange bounds an exchange whose head does not.
+const defaultExchange = 5 * time.Minute
+
+// send starts a request, once all of it is decided.
+func (r *run) send(mod api.Module, stack []uint64) {
+	head, s := view(mod, stack[0], stack[1], abi.MaxHeadBytes)
+	var body []byte
+	follows := uint32(stack[3]) == abi.BodyFollows
+	if s == abi.StatusOK && !follows {
+		body, s = view(mod, stack[2], stack[3], abi.MaxRequestBodyBytes)
+	}
+	if s == abi.StatusOK && len(r.exchanges) >= abi.MaxHandles {
+		s = abi.StatusExhausted
+	}
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	handle, s := r.open(head, body, follows)
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	stack[0] = uint64(handle)
+}
+
+// outgoing is a request while it is being decided.
+type outgoing struct {
+	head   abi.RequestHead
+	url    *url.URL
+	target manifests.Target
+	header http.Header
+	used   []*credential
+}
+
+func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
+	o, s := r.readHead(head)
+	if s == abi.StatusOK {
+		s = r.mayReach(o)
+	}
+	if s == abi.StatusOK {
+		s = r.fillHeaders(o)
+	}
+	if s == abi.StatusOK {
+		if token, found := surrogate.In(string(body), r.live); found {
+			s = r.misplaced(o, token, "the body")
+		}
+	}
+	if s != abi.StatusOK {
+		return 0, s
+	}
+	return r.launch(o, body, follows)
+}
+
+// readHead decodes a request's head and refuses what could be read in two
+// ways.
+func (r *run) readHead(head []byte) (*outgoing, abi.Status) {
+	o := &outgoing{header: http.Header{}}
+	d := json.NewDecoder(bytes.NewReader(head))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&o.head); err != nil {
+		return nil, abi.StatusInvalid
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, abi.StatusInvalid
+	}
+	if len(o.head.URL) > abi.MaxURLBytes || len(o.head.Headers) > abi.MaxHeaders {
+		return nil, abi.StatusTooLarge
+	}
+	if token, found := surrogate.In(o.head.Method+" "+o.head.URL, r.live); found {
+		return nil, r.misplaced(o, token, "the URL")
+	}
+	u, err := url.Parse(o.head.URL)
+	if err != nil {
+		return nil, r.refuseRequest(o, "request_url", "the URL cannot be read", "", abi.StatusInvalid)
+	}
+	o.url = u
+	if o.target, err = manifests.TargetOf(o.head.Method, u); err != nil {
+		return nil, r.refuseRequest(o, "request_url", err.Error(), "", abi.StatusInvalid)
+	}
+	return o, abi.StatusOK
+}
+
+// mayReach asks the egress rules, and for plain http the operator's
+// exceptions.
+func (r *run) mayReach(o *outgoing) abi.Status {
+	if ok, why := manifests.AllowEgress(r.bound.Egress, o.target); !ok {
+		return r.refuseRequest(o, "egress", why, "add a rule to /egress in the manifest, and approve again", abi.StatusDenied)
+	}
+	if o.target.Origin.Scheme == "http" && !r.host.excepted(o.target.Origin) {
+		return r.refuseRequest(o, "plain_http", "it is plain http, which anyone on the way can read", "use https, or let the operator allow it: "+allowFlag(o.target.Origin), abi.StatusDenied)
+	}
+	return abi.StatusOK
+}
+
+func (h *Host) excepted(o manifests.Origin) bool {
+	for _, a := range h.exceptions[o.Host] {
+		if a.Port() == o.Port {
+			return true
+		}
+	}
+	return false
+}
+
+func allowFlag(o manifests.Origin) string {
+	return fmt.Sprintf("--allow-address %s=ADDRESS:%d", o.Host, o.Port)
+}
+
+// fillHeaders checks the headers and puts values in where surrogates stand.
+func (r *run) fillHeaders(o *outgoing) abi.Status {
+	for _, pair := range o.head.Headers {
+		name, value := textproto.CanonicalMIMEHeaderKey(pair[0]), pair[1]
+		if token, found := surrogate.In(pair[0], r.live); found {
+			return r.misplaced(o, token, "a header's name")
+		}
+		if !httpguts.ValidHeaderFieldName(pair[0]) || !httpguts.ValidHeaderFieldValue(value) {
+			return r.refuseRequest(o, "header", "a header is malformed", "", abi.StatusInvalid)
+		}
+		if hostsOwn(name) {
+			return r.refuseRequest(o, "header", "header "+oneLine(name)+" is the host's to set", "leave it out", abi.StatusDenied)
+		}
+		if name == "Accept-Encoding" {
+			continue // the host asks for what it can undo
+		}
+		filled, _, err := surrogate.Header(name, value, r.live, func(token string, at manifests.Position) ([]byte, error) {
+			return r.resolve(o, token, at)
+		})
+		if err != nil {
+			return r.unfilled(o, name, err)
+		}
+		o.header.Add(name, filled)
+	}
+	return abi.StatusOK
+}
+
+// hostsOwn lists the headers that frame a message, or that go to a proxy.
+func hostsOwn(name string) bool {
+	switch name {
+	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Te", "Trailer", "Expect",
+		"Proxy-Authorization", "Proxy-Authenticate", "Proxy-Connection":
+		return true
+	}
+	return false
+}
+
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Proxy-Authenticate", "Proxy-Connection":
+		return true
+	}
+	return false
+}
+
+// refusedUse carries a verdict's status through package surrogate.
+type refusedUse struct{ status abi.Status }
+
+func (e *refusedUse) Error() string { return e.status.Text() }
+
+// unfilled sorts why a header could not be filled.
+func (r *run) unfilled(o *outgoing, name string, err error) abi.Status {
+	var refused *refusedUse
+	if errors.As(err, &refused) {
+		return refused.status
+	}
+	return r.refuseRequest(o, "position", "header "+oneLine(name)+": "+err.Error(), "", abi.StatusLeakBlocked)
+}
+
+func (r *run) live(token string) bool { return r.surrogates[token] != nil }
+
+// resolve decides whether a surrogate's value may go where it stands, and
+// returns the value.
+func (r *run) resolve(o *outgoing, token string, at manifests.Position) ([]byte, error) {
+	c := r.surrogates[token]
+	if err := r.refresh(c); err != nil {
+		return nil, &refusedUse{r.unavailable(fmt.Errorf("vault: %w", err))}
+	}
+	q := r.request(capabilities.OpSend, c)
+	q.Target, q.Position = o.target, at
+	v := capabilities.Decide(q)
+	key := question{op: string(q.Op), name: c.decl.Name, access: "use", origin: o.target.Origin.String(), method: o.target.Method, position: at.String()}
+	if err := r.ledger.decided(r, key, decision(q, v, c.generation())); err != nil {
+		return nil, &refusedUse{r.unavailable(fmt.Errorf("%w: %w", errAudit, err))}
+	}
+	if !v.Allowed {
+		r.note(Refusal{Thing: fmt.Sprintf("sending %s to %s as %s", c.decl.Name, o.target.Origin, at), Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)})
+		return nil, &refusedUse{v.Status}
+	}
+	if !slices.Contains(o.used, c) {
+		o.used = append(o.used, c)
+	}
+	return c.value(), nil
+}
+
+// misplaced refuses a surrogate where none may stand.
+func (r *run) misplaced(o *outgoing, token, where string) abi.Status {
+	name := r.surrogates[token].decl.Name
+	return r.refuseRequest(o, "surrogate_position", "the surrogate of "+name+" stands in "+where, "put it where send_to of "+name+" says", abi.StatusLeakBlocked)
+}
+
+// refuseRequest notes and audits a request that is not sent.
+func (r *run) refuseRequest(o *outgoing, rule, reason, remedy string, s abi.Status) abi.Status {
+	thing := "a request"
+	origin := ""
+	if o.target.Origin.Host != "" {
+		origin = o.target.Origin.String()
+		thing = "a request to " + origin
+	} else if o.url != nil && o.url.Host != "" {
+		thing = "a request to " + oneLine(o.url.Host)
+	}
+	r.note(Refusal{Thing: thing, Rule: rule, Reason: reason, Remedy: remedy})
+	e := Event{Kind: EventEgress, Op: "send", Rule: rule, Reason: thing + ": " + reason, Remedy: remedy, Origin: origin, Method: o.target.Method}
+	if err := r.ledger.decided(r, question{op: "egress", name: rule, origin: thing}, e); err != nil {
+		return r.unavailable(fmt.Errorf("%w: %w", errAudit, err))
+	}
+	return s
+}
+
+// launch sends a request that was decided.
+func (r *run) launch(o *outgoing, body []byte, follows bool) (uint32, abi.Status) {
+	timeout := defaultExchange
+	if ms := o.head.TimeoutMS; ms < 0 {
+		return 0, abi.StatusInvalid
+	} else if ms > 0 {
+		timeout = min(timeout, time.Duration(min(ms, defaultExchange.Milliseconds()))*time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(r.Context, timeout)
+	x := newExchange(r.nudge, cancel)
+	var reader io.Reader
+	switch {
+	case follows:
+		x.upload = newUpload(r.live, r.nudge)
+		reader = x.upload
+	case len(body) > 0:
+		reader = bytes.NewReader(bytes.Clone(body))
+	}
+	req, err := http.NewRequestWithContext(ctx, o.target.Method, o.url.String(), reader)
+	if err != nil {
+		cancel()
+		return 0, abi.StatusInvalid
+	}
+	req.Header = o.header
+	if _, ok := o.header["User-Agent"]; !ok {
+		req.Header["User-Agent"] = []string{"sallyport/" + r.manifest.ConnectorKey}
+	}
+	r.lastHandle++
+	r.exchanges[r.lastHandle] = x
+	answered := func(status int) {
+		for _, c := range o.used {
+			c.saw(status)
+		}
+	}
+	failed := func(err error) abi.Status { return r.exchangeFailed(ctx, o, err) }
+	t := r.host.transport(account{r.scope.Owner, r.scope.Connector, r.scope.Instance})
+	go x.run(t, req, answered, failed)
+	return r.lastHandle, abi.StatusOK
+}
+
+// exchangeFailed tells the owner why. It runs on the exchange's goroutine.
+func (r *run) exchangeFailed(ctx context.Context, o *outgoing, err error) abi.Status {
+	s, refused := failure(ctx, err)
+	origin := o.target.Origin
+	switch {
+	case refused != nil:
+		f := Refusal{Thing: "a connection to " + origin.String(), Rule: "address", Reason: refused.Reason, Remedy: "if it is meant, let the operator allow it: " + allowFlag(origin)}
+		r.note(f)
+		e := Event{Kind: EventEgress, Op: "connect", Rule: f.Rule, Reason: f.Reason, Remedy: f.Remedy, Origin: origin.String(), Method: o.target.Method}
+		if err := r.ledger.decided(r, question{op: "connect", origin: origin.String()}, e); err != nil {
+			return r.unavailable(fmt.Errorf("%w: %w", errAudit, err))
+		}
+	case s == abi.StatusUnavailable || s == abi.StatusTimeout:
+		r.mu.Lock()
+		r.outcome.Problem = origin.String() + ": " + plainly(err)
+		r.mu.Unlock()
+	}
+	return s
+}
+
+// nudge tells the guest's thread that an exchange has moved on.
+func (r *run) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *run) exchange(handle uint64) (*exchange, abi.Status) {
+	if x, ok := r.exchanges[uint32(handle)]; ok {
+		return x, abi.StatusOK
+	}
+	return nil, abi.StatusNotFound
+}
+
+func (r *run) write(mod api.Module, stack []uint64) {
+	x, s := r.exchange(stack[0])
+	var p []byte
+	if s == abi.StatusOK {
+		p, s = view(mod, stack[1], stack[2], abi.MaxRequestBodyBytes)
+	}
+	if s == abi.StatusOK && x.upload == nil {
+		s = abi.StatusInvalid
+	}
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	n, s := x.upload.write(p)
+	if s == abi.StatusOK || s == abi.StatusAgain {
+		stack[0] = result(s)
+		if s == abi.StatusOK {
+			stack[0] = uint64(n)
+		}
+		return
+	}
+	if s == abi.StatusUnavailable {
+		if ready, ok := x.ready(0, false); ok && ready.State == abi.ReadyError {
+			s = x.failed()
+		}
+	} else {
+		x.fail(s)
+	}
+	stack[0] = result(r.fail(s))
+}
+
+func (x *exchange) failed() abi.Status {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.failure
+}
+
+func (r *run) read(mod api.Module, stack []uint64) {
+	x, s := r.exchange(stack[0])
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	buf, ok := mod.Memory().Read(uint32(stack[1]), uint32(stack[2]))
+	if !ok {
+		stack[0] = result(r.fail(abi.StatusInvalid))
+		return
+	}
+	n, s := x.read(buf)
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	stack[0] = uint64(n)
+}
+
+func (r *run) closeHandle(_ api.Module, stack []uint64) {
+	if !r.closeExchange(uint32(stack[0])) {
+		stack[0] = result(r.fail(abi.StatusNotFound))
+		return
+	}
+	stack[0] = 0
+}
+
+func (r *run) closeExchange(handle uint32) bool {
+	x, ok := r.exchanges[handle]
+	if ok {
+		x.fail(abi.StatusCancelled)
+		delete(r.exchanges, handle)
+	}
+	return ok
+}
+
+func (r *run) closeExchanges() {
+	for handle := range r.exchanges {
+		r.closeExchange(handle)
+	}
+}
+
+// wait blocks until one of the handles is ready, the time is over, or the run
+// is stopped.
+func (r *run) wait(mod api.Module, stack []uint64) {
+	n := uint32(stack[1])
+	if n > abi.MaxWaitHandles {
+		stack[0] = result(r.fail(abi.StatusTooLarge))
+		return
+	}
+	list, s := view(mod, stack[0], uint64(n)*4, abi.MaxWaitHandles*4)
+	timeout := int64(stack[2])
+	var buf []byte
+	if s == abi.StatusOK {
+		buf, s = r.output(mod, stack[3], stack[4])
+	}
+	if s == abi.StatusOK && timeout < -1 {
+		s = abi.StatusInvalid
+	}
+	handles := make([]uint32, 0, n)
+	for i := 0; s == abi.StatusOK && i < len(list); i += 4 {
+		h := binary.LittleEndian.Uint32(list[i:])
+		_, s = r.exchange(uint64(h))
+		handles = append(handles, h)
+	}
+	if s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	ready := []abi.Ready{}
+	look := func() bool {
+		for _, h := range handles {
+			if rd, ok := r.exchanges[h].ready(h, true); ok {
+				ready = append(ready, rd)
+			}
+		}
+		return len(ready) > 0
+	}
+	limit := time.Duration(-1)
+	if timeout >= 0 {
+		limit = time.Duration(min(timeout, int64(maxSleep/time.Millisecond))) * time.Millisecond
+	}
+	if s := r.block(limit, look); s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	stack[0] = r.deliverJSON(buf, ready)
+}
+
+// maxSleep bounds a stated time, so that it does not overflow; a run is over
+// long before.
+const maxSleep = 24 * time.Hour
+
+// block waits until look reports true, for limit at most (negative is
+// without limit), or until the run is stopped.
+func (r *run) block(limit time.Duration, look func() bool) abi.Status {
+	if look() || limit == 0 {
+		return abi.StatusOK
+	}
+	var timer <-chan time.Time
+	if limit > 0 {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		timer = t.C
+	}
+	for {
+		select {
+		case <-r.wake:
+			if look() {
+				return abi.StatusOK
+			}
+		case <-timer:
+			look()
+			return abi.StatusOK
+		case <-r.Done():
+			r.stop(context.Cause(r))
+			return abi.Status(r.halted.Load())
+		}
+	}
+}
+
+func sortedNames(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }

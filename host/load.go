@@ -1,0 +1,145 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host/internal/link"
+	"github.com/sallyport-host/sallyport/host/internal/wasmbin"
+	"github.com/sallyport-host/sallyport/manifests"
+)
+
+// Connector is a loaded package: checked, linked and compiled, not running.
+type Connector struct {
+	manifest *manifests.Manifest
+	modules  map[abi.Role]*loaded
+}
+
+// loaded is one module, ready to be instantiated.
+type loaded struct {
+	info     ModuleInfo
+	caps     link.Caps
+	compiled wazero.CompiledModule
+}
+
+// Load checks a package and compiles its modules. A module that imports what
+// its manifest and role do not give it, or whose digest is not the stated
+// one, is refused before it is compiled. All refusals are returned at once,
+// each a [*Refusal], and written to the audit log; a wrong manifest is a
+// *manifests.Faults.
+func (h *Host) Load(ctx context.Context, p Package) (*Connector, error) {
+	m, err := manifests.Parse(p.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	if m.NotRunnable != "" {
+		return nil, h.refuseLoad(ctx, m, []*Refusal{{Thing: "connector " + m.ConnectorKey, Rule: "not_runnable", Reason: m.NotRunnable}})
+	}
+	c := &Connector{manifest: m, modules: map[abi.Role]*loaded{}}
+	var refusals []*Refusal
+	for _, role := range abi.Roles() {
+		stated, ok := m.Modules[role]
+		if !ok {
+			continue
+		}
+		l, problems := h.check(m, role, stated, p.Modules[role])
+		c.modules[role] = l
+		refusals = append(refusals, problems...)
+	}
+	if len(refusals) > 0 {
+		return nil, h.refuseLoad(ctx, m, refusals)
+	}
+	for role, l := range c.modules {
+		if l.compiled, err = h.runtime.CompileModule(ctx, p.Modules[role]); err != nil {
+			return nil, errors.Join(c.Close(ctx), h.refuseLoad(ctx, m, []*Refusal{{
+				Thing: "module " + string(role), Rule: "module_invalid", Reason: "it does not compile: " + oneLine(err.Error()), Remedy: "build it again",
+			}}))
+		}
+	}
+	return c, nil
+}
+
+// check reads one module without compiling it.
+func (h *Host) check(m *manifests.Manifest, role abi.Role, stated manifests.Module, module []byte) (*loaded, []*Refusal) {
+	thing := fmt.Sprintf("module %s (%s)", role, stated.Path)
+	if len(module) == 0 || len(module) > abi.MaxModuleBytes {
+		return nil, []*Refusal{{Thing: thing, Rule: "module_size", Reason: fmt.Sprintf("it has %d bytes", len(module)), Remedy: fmt.Sprintf("give one of 1 to %d", abi.MaxModuleBytes)}}
+	}
+	if got := digest(module); stated.SHA256 != "" && stated.SHA256 != got {
+		return nil, []*Refusal{{Thing: thing, Rule: "module_digest", Reason: "its sha256 is " + got + ", the manifest states " + stated.SHA256, Remedy: "get the package again, or build it and state the new digest"}}
+	}
+	parsed, err := wasmbin.Parse(module)
+	if err != nil {
+		return nil, []*Refusal{{Thing: thing, Rule: "module_invalid", Reason: err.Error(), Remedy: "build it again"}}
+	}
+	caps, problems := link.Check(parsed, m, role)
+	var refusals []*Refusal
+	for _, p := range problems {
+		refusals = append(refusals, &Refusal{Thing: p.Thing + " of " + thing, Rule: "link", Reason: p.Reason, Remedy: p.Remedy})
+	}
+	if limit := memoryLimit(m); uint64(parsed.MemoryMin)*wasmPage > limit {
+		refusals = append(refusals, &Refusal{Thing: thing, Rule: "memory", Reason: fmt.Sprintf("it needs %d MiB of memory at least, and its limit is %d MiB", uint64(parsed.MemoryMin)*wasmPage>>20, limit>>20), Remedy: "raise /limits/memory_mib"})
+	}
+	return &loaded{info: moduleInfo(module, parsed), caps: caps}, refusals
+}
+
+// refuseLoad audits refusals and joins them into one error.
+func (h *Host) refuseLoad(ctx context.Context, m *manifests.Manifest, refusals []*Refusal) error {
+	var errs []error
+	var events []Event
+	for _, r := range refusals {
+		errs = append(errs, r)
+		events = append(events, Event{
+			Time: time.Now().UTC(), Kind: EventLoadRefused, Scope: capabilities.Scope{Connector: m.ConnectorKey},
+			Rule: r.Rule, Reason: r.Thing + ": " + r.Reason, Remedy: r.Remedy,
+		})
+	}
+	if err := h.auditor.Append(ctx, events...); err != nil {
+		errs = append(errs, fmt.Errorf("audit log: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// Manifest returns the connector's manifest.
+func (c *Connector) Manifest() *manifests.Manifest { return c.manifest }
+
+// Modules says what the modules are, by role.
+func (c *Connector) Modules() map[abi.Role]ModuleInfo {
+	all := make(map[abi.Role]ModuleInfo, len(c.modules))
+	for role, l := range c.modules {
+		all[role] = l.info
+	}
+	return all
+}
+
+// Close releases the compiled modules. Do not call it while a run of the
+// connector goes on.
+func (c *Connector) Close(ctx context.Context) error {
+	var errs []error
+	for _, l := range c.modules {
+		if l != nil && l.compiled != nil {
+			errs = append(errs, l.compiled.Close(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// The memory of a guest, in bytes.
+const (
+	wasmPage             = 64 << 10
+	defaultMemory uint64 = 256 << 20
+	maxMemory     uint64 = 1 << 30
+)
+
+func memoryLimit(m *manifests.Manifest) uint64 {
+	if m.Limits.MemoryMiB <= 0 {
+		return defaultMemory
+	}
+	return min(uint64(m.Limits.MemoryMiB)<<20, maxMemory)
+}

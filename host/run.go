@@ -1,0 +1,398 @@
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host/internal/link"
+	"github.com/sallyport-host/sallyport/host/internal/linmem"
+	"github.com/sallyport-host/sallyport/host/internal/profile"
+	"github.com/sallyport-host/sallyport/manifests"
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// RunOptions says how to run a connector.
+type RunOptions struct {
+	Owner    string              // default "owner"
+	Instance string              // default "default"
+	Grant    *capabilities.Grant // default the owner's own, over all streams
+	Role     abi.Role            // default collector
+	// Full asks for everything again: the stored state is not handed in.
+	Full bool
+	// Unattended says that nobody is there: a question ends the run with
+	// recovery hint refresh_credentials.
+	Unattended bool
+	Sink       Sink     // default: records are counted and dropped
+	Observer   Observer // default: nobody looks
+}
+
+// Result is how a run ended. It is filled in as far as the run came, also
+// when [Host.Run] returns an error.
+type Result struct {
+	RunID          string           `json:"run_id"`
+	Done           abi.Done         `json:"done"`
+	Records        map[string]int64 `json:"records"` // by stream, deletes among them
+	StateCommitted []string         `json:"state_committed"`
+	Refusals       []Refusal        `json:"refusals"`          // each once
+	Rejected       []string         `json:"rejected"`          // credentials that the source refused
+	Problem        string           `json:"problem,omitempty"` // the host's own words for the owner
+}
+
+// defaultWall bounds a run whose manifest does not.
+const defaultWall = time.Hour
+
+// run is one run of one guest. It is the context that its guest is called
+// with, so that host functions find it without a look-up.
+//
+// The guest's thread owns all that is not said to be shared.
+type run struct {
+	context.Context
+	cancel context.CancelCauseFunc
+
+	host     *Host
+	id       string
+	began    time.Time
+	scope    capabilities.Scope
+	role     abi.Role
+	opts     RunOptions
+	manifest *manifests.Manifest
+	module   *loaded
+	bound    *manifests.Bound
+	caps     link.Caps
+	ledger   *ledger
+	checker  *profile.Checker
+	sink     Sink
+	start    []byte // the START message
+
+	// halted is the status that every call answers once the run is stopped,
+	// 0 before. Shared.
+	halted atomic.Int64
+	// standing is what the owner has approved, as last read. Shared.
+	standing atomic.Pointer[capabilities.Standing]
+
+	credentials map[string]*credential // by name and alias
+	surrogates  map[string]*credential
+
+	results        results
+	lastError      string
+	callsAfterStop int
+	logged         int
+	console        console
+	exchanges      map[uint32]*exchange
+	lastHandle     uint32
+	wake           chan struct{} // an exchange has moved on
+
+	staged    map[string]json.RawMessage
+	done      *abi.Done
+	violation string // what broke the protocol first; "" when nothing did
+
+	mu      sync.Mutex // guards outcome, which exchanges write too
+	outcome Result
+}
+
+// Value makes the run findable in a context that wraps it.
+func (r *run) Value(key any) any {
+	if _, ok := key.(runKey); ok {
+		return r
+	}
+	return r.Context.Value(key)
+}
+
+type runKey struct{}
+
+func runOf(ctx context.Context) *run {
+	if r, ok := ctx.(*run); ok {
+		return r
+	}
+	r, _ := ctx.Value(runKey{}).(*run)
+	return r
+}
+
+// The reasons for which a run is stopped.
+var (
+	errHostPanic = errors.New("the host failed")
+	errRevoked   = errors.New("the approval was taken back")
+	errExpired   = errors.New("the approval ended")
+	errWall      = errors.New("the run took longer than its limit")
+	errAudit     = errors.New("the audit log cannot be written")
+	errSink      = errors.New("the records cannot be written")
+)
+
+// stop ends the run for a reason: the first one counts.
+func (r *run) stop(why error) {
+	s := abi.StatusCancelled
+	switch {
+	case errors.Is(why, errRevoked):
+		s = abi.StatusRevoked
+	case errors.Is(why, errExpired):
+		s = abi.StatusExpired
+	}
+	r.halted.CompareAndSwap(0, int64(s))
+	r.cancel(why)
+}
+
+// Run runs a connector to its end and returns nil when DONE said succeeded
+// and its state is committed. It ends soon after ctx is done or the approval
+// is revoked, whatever the guest does.
+//
+// The error wraps [ErrRefused], [ErrNeedsOwner] or [ErrSourceFailed], or
+// ctx's error, or is a failure of the host.
+func (h *Host) Run(ctx context.Context, c *Connector, o RunOptions) (Result, error) {
+	r, err := h.newRun(ctx, c, o)
+	if err != nil {
+		return Result{}, err
+	}
+	defer r.cancel(nil)
+	if err := h.enter(r); err != nil {
+		return r.outcome, err
+	}
+	defer h.leave(r)
+	return r.outcome, r.whole()
+}
+
+func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, error) {
+	if o.Owner == "" {
+		o.Owner = capabilities.DefaultOwner
+	}
+	if o.Instance == "" {
+		o.Instance = vaultstore.DefaultInstance
+	}
+	if o.Role == "" {
+		o.Role = abi.RoleCollector
+	}
+	if o.Grant == nil {
+		o.Grant = capabilities.SelfGrant(c.manifest, o.Owner, time.Now())
+	}
+	if o.Observer == nil {
+		o.Observer = nobodyLooks{}
+	}
+	module := c.modules[o.Role]
+	if module == nil {
+		return nil, &Refusal{Thing: "role " + string(o.Role), Rule: "no_module", Reason: "the connector has no module for it", Remedy: "choose a role that the manifest names in /modules"}
+	}
+	r := &run{
+		host: h, began: time.Now(), id: "run_" + strings.ToLower(rand.Text()), role: o.Role, opts: o, manifest: c.manifest, module: module,
+		scope: capabilities.Scope{Owner: o.Owner, Connector: c.manifest.ConnectorKey, Instance: o.Instance, Grant: o.Grant.GrantID},
+		sink:  o.Sink, wake: make(chan struct{}, 1),
+		credentials: map[string]*credential{}, surrogates: map[string]*credential{},
+		exchanges: map[uint32]*exchange{}, lastHandle: abi.FirstHandle - 1, staged: map[string]json.RawMessage{},
+	}
+	if r.sink == nil {
+		r.sink = nowhere{}
+	}
+	r.console.log = r.logLine
+	r.outcome = Result{RunID: r.id, Records: map[string]int64{}, StateCommitted: []string{}, Refusals: []Refusal{}, Rejected: []string{}}
+	r.ledger = newLedger(h.auditor, Event{Scope: r.scope, RunID: r.id, Role: r.role})
+	wall := defaultWall
+	if limit := c.manifest.Limits.Wall; limit > 0 {
+		wall = limit
+	}
+	base, cancel := context.WithCancelCause(ctx)
+	timed, release := context.WithTimeoutCause(base, wall, errWall)
+	r.Context = timed
+	r.cancel = func(cause error) { cancel(cause); release() }
+	return r, nil
+}
+
+// whole is the run from its first check to its last word.
+func (r *run) whole() error {
+	err := r.prepare()
+	if err == nil {
+		err = r.withWarden(func() error { return r.guest() })
+	}
+	return r.conclude(err)
+}
+
+// prepare makes sure that the run may start, and puts START together.
+func (r *run) prepare() error {
+	if err := r.ledger.write(r, Event{Kind: EventRunStarted, Allowed: true}); err != nil {
+		return fmt.Errorf("audit log: %w", err)
+	}
+	if err := r.readStanding(); err != nil {
+		return err
+	}
+	standing := r.standing.Load()
+	verdict := capabilities.Active(r.request(capabilities.OpIssue, nil))
+	if !verdict.Allowed {
+		return r.refuse(&Refusal{
+			Thing: "connector " + r.manifest.ConnectorKey, Rule: string(verdict.Rule),
+			Reason: verdict.Reason, Remedy: verdict.Remedy, NeedsOwner: verdict.Rule != capabilities.RuleRevoked && verdict.Rule != capabilities.RuleReplay,
+		})
+	}
+	var err error
+	if r.bound, err = r.manifest.Bind(standing.Approval.Options); err != nil {
+		return fmt.Errorf("the approved options do not fit the manifest: %w", err)
+	}
+	r.caps = r.module.caps
+	for i := range r.bound.Credentials {
+		r.addCredential(&r.bound.Credentials[i])
+	}
+	if err := r.readStart(); err != nil {
+		return err
+	}
+	return r.preflight()
+}
+
+// readStanding reads what the owner has approved.
+func (r *run) readStanding() error {
+	s, err := r.host.approvals.Standing(r, r.scope)
+	if err != nil {
+		return fmt.Errorf("approvals: %w", err)
+	}
+	r.standing.Store(&s)
+	return nil
+}
+
+// readStart puts START together from the grant and the stored state.
+func (r *run) readStart() error {
+	scope, err := r.opts.Grant.ScopeFor(r.manifest, r.opts.Instance, time.Now())
+	if err != nil {
+		return r.refuse(&Refusal{Thing: "grant " + r.opts.Grant.GrantID, Rule: "grant", Reason: err.Error(), Remedy: "get a new grant"})
+	}
+	if r.checker, err = profile.New(r.manifest, scope); err != nil {
+		return err
+	}
+	s := abi.Start{Type: abi.TypeStart, RunID: r.id, CollectionMode: abi.FullRefresh, Scope: scope, Bindings: map[string]json.RawMessage{}, Options: r.bound.Options}
+	for name := range r.manifest.Bindings {
+		s.Bindings[name] = json.RawMessage("{}")
+	}
+	if r.opts.Grant.Continuous && !r.opts.Full {
+		if s.State, err = r.host.states.Load(r, r.scope); err != nil {
+			return fmt.Errorf("state: %w", err)
+		}
+		if len(s.State) > 0 {
+			s.CollectionMode = abi.Incremental
+		}
+	}
+	r.start, err = json.Marshal(s)
+	return err
+}
+
+// errCrashed is how a guest ends that neither said DONE nor was stopped.
+var errCrashed = errors.New("the connector crashed")
+
+// guest instantiates the module and calls it.
+func (r *run) guest() error {
+	memory := linmem.New(memoryLimit(r.manifest))
+	if dump := r.host.knobs.MemoryDump; dump != nil {
+		memory.BeforeWipe = func(b []byte) { dump(r.id, b) }
+	}
+	defer r.closeExchanges()
+	defer memory.Free()
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions(abi.ExportInitialize)
+	mod, err := r.host.runtime.InstantiateModule(experimental.WithMemoryAllocator(r, memory), r.module.compiled, config)
+	if err != nil {
+		return r.crash(err)
+	}
+	defer mod.Close(context.WithoutCancel(r))
+	version, err := call(r, mod, abi.ExportABI)
+	if err != nil {
+		return r.crash(err)
+	}
+	if version != abi.Version {
+		return &Refusal{Thing: "module " + string(r.role), Rule: "abi_version", Reason: fmt.Sprintf("it speaks version %d of the ABI, this host %d", version, abi.Version), Remedy: "build it with a current SDK"}
+	}
+	exit, err := call(r, mod, abi.ExportRun)
+	r.console.flush()
+	if err != nil {
+		return r.crash(err)
+	}
+	if exit != 0 && r.done != nil && r.done.Status == abi.Succeeded {
+		r.violate(fmt.Sprintf("DONE said succeeded, and %s returned %d", abi.ExportRun, exit))
+	}
+	return nil
+}
+
+func call(ctx context.Context, mod api.Module, export string) (uint32, error) {
+	results, err := mod.ExportedFunction(export).Call(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(results[0]), nil
+}
+
+// crash keeps the words of a guest that trapped, unless it was stopped or had
+// ended well before.
+func (r *run) crash(err error) error {
+	r.console.flush()
+	if r.Err() != nil {
+		return nil // stopped: the reason is the context's
+	}
+	if r.done != nil && r.done.Status != abi.Succeeded {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", errCrashed, profile.Clip(r.console.tail()+err.Error(), abi.MaxErrorBytes))
+}
+
+// request is what is asked of capabilities.Decide for a credential.
+func (r *run) request(op capabilities.Op, c *credential) capabilities.Request {
+	q := capabilities.Request{
+		Op: op, Now: time.Now(), Scope: r.scope, Role: r.role, Mode: r.host.mode, Access: abi.AccessUse,
+		Standing: *r.standing.Load(), ManifestSHA256: r.manifest.Digest(), ModuleSHA256: r.module.info.SHA256,
+	}
+	if c != nil {
+		q.Name, q.Declared, q.Stored = c.decl.Name, c.decl, c.storedAs(r.scope)
+	}
+	return q
+}
+
+// refuse notes a refusal for the owner, once, audits it, and returns it.
+func (r *run) refuse(f *Refusal) error {
+	r.note(*f)
+	if err := r.ledger.decided(context.WithoutCancel(r), question{op: "run", name: f.Thing}, Event{
+		Kind: EventDecision, Op: "run", Rule: f.Rule, Reason: f.Thing + ": " + f.Reason, Remedy: f.Remedy,
+	}); err != nil {
+		return fmt.Errorf("audit log: %w", err)
+	}
+	return f
+}
+
+// maxRefusals bounds the refusals that a result lists.
+const maxRefusals = 256
+
+func (r *run) note(f Refusal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, have := range r.outcome.Refusals {
+		if have.Thing == f.Thing && have.Rule == f.Rule {
+			return
+		}
+	}
+	if len(r.outcome.Refusals) < maxRefusals {
+		r.outcome.Refusals = append(r.outcome.Refusals, f)
+	}
+}
+
+// await calls fn in a goroutine of its own and waits for it or for the run's
+// stop, so that no implementation of an interface can hold a stopped run.
+func await[T any](r *run, fn func() (T, error)) (T, error) {
+	type outcome struct {
+		v   T
+		err error
+	}
+	ch := make(chan outcome, 1)
+	go func() {
+		v, err := fn()
+		ch <- outcome{v, err}
+	}()
+	select {
+	case o := <-ch:
+		return o.v, o.err
+	case <-r.Done():
+		var zero T
+		return zero, context.Cause(r)
+	}
+}

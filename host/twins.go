@@ -1,0 +1,194 @@
+package host
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/sallyport-host/sallyport/capabilities"
+)
+
+// MemoryApprovals keeps approvals in memory, signed with a key of its own. It
+// is the twin of the files that the command line uses.
+type MemoryApprovals struct {
+	mu       sync.Mutex
+	key      ed25519.PrivateKey
+	scopes   map[capabilities.Scope]*memoryScope
+	watchers map[*memoryWatcher]struct{}
+}
+
+type memoryScope struct {
+	serial    uint64
+	envelopes [][]byte
+}
+
+type memoryWatcher struct {
+	scope  capabilities.Scope
+	signal chan struct{}
+}
+
+var _ Approvals = (*MemoryApprovals)(nil)
+
+// NewMemoryApprovals returns an empty store.
+func NewMemoryApprovals() *MemoryApprovals {
+	seed := make([]byte, ed25519.SeedSize)
+	_, _ = rand.Read(seed) // never fails: crypto/rand aborts the process instead
+	key := ed25519.NewKeyFromSeed(seed)
+	return &MemoryApprovals{key: key, scopes: map[capabilities.Scope]*memoryScope{}, watchers: map[*memoryWatcher]struct{}{}}
+}
+
+// Approve puts an approval in force: it signs a, with the next serial, and
+// tells those who watch.
+func (m *MemoryApprovals) Approve(a capabilities.Approval) (capabilities.Approval, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.scope(a.Scope)
+	a.Version, a.Serial = 1, s.serial+1
+	if a.ApprovalID == "" {
+		a.ApprovalID = rand.Text()
+	}
+	envelope, err := capabilities.SignApproval(m.key, a)
+	if err != nil {
+		return capabilities.Approval{}, err
+	}
+	m.add(a.Scope, s, a.Serial, envelope)
+	return a, nil
+}
+
+// Revoke takes the scope's approval back. There must be one.
+func (m *MemoryApprovals) Revoke(r capabilities.Revocation) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.scope(r.Scope)
+	standing := m.resolve(r.Scope, s)
+	if standing.Approval == nil {
+		return fmt.Errorf("%s has no approval to revoke", r.Scope.Connector)
+	}
+	r.Revokes, r.Serial = standing.Approval.ApprovalID, s.serial+1
+	envelope, err := capabilities.SignRevocation(m.key, r)
+	if err != nil {
+		return err
+	}
+	m.add(r.Scope, s, r.Serial, envelope)
+	return nil
+}
+
+func (m *MemoryApprovals) scope(scope capabilities.Scope) *memoryScope {
+	s, ok := m.scopes[scope]
+	if !ok {
+		s = &memoryScope{}
+		m.scopes[scope] = s
+	}
+	return s
+}
+
+func (m *MemoryApprovals) add(scope capabilities.Scope, s *memoryScope, serial uint64, envelope []byte) {
+	s.serial = serial
+	s.envelopes = append(s.envelopes, envelope)
+	for w := range m.watchers {
+		if w.scope == scope {
+			select {
+			case w.signal <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+func (m *MemoryApprovals) resolve(scope capabilities.Scope, s *memoryScope) capabilities.Standing {
+	public, _ := m.key.Public().(ed25519.PublicKey)
+	return capabilities.Resolve(s.envelopes, public, scope, s.serial)
+}
+
+// Standing implements [Approvals].
+func (m *MemoryApprovals) Standing(_ context.Context, scope capabilities.Scope) (capabilities.Standing, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.resolve(scope, m.scope(scope)), nil
+}
+
+// Watch implements [Approvals].
+func (m *MemoryApprovals) Watch(ctx context.Context, scope capabilities.Scope, changed func()) {
+	w := &memoryWatcher{scope: scope, signal: make(chan struct{}, 1)}
+	m.mu.Lock()
+	m.watchers[w] = struct{}{}
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		delete(m.watchers, w)
+		m.mu.Unlock()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.signal:
+			if ctx.Err() == nil {
+				changed()
+			}
+		}
+	}
+}
+
+// MemoryAuditor keeps the audit log in memory.
+type MemoryAuditor struct {
+	mu     sync.Mutex
+	events []Event
+}
+
+var _ Auditor = (*MemoryAuditor)(nil)
+
+// NewMemoryAuditor returns an empty log.
+func NewMemoryAuditor() *MemoryAuditor { return &MemoryAuditor{} }
+
+// Append implements [Auditor].
+func (m *MemoryAuditor) Append(_ context.Context, events ...Event) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.events = append(m.events, events...)
+	return nil
+}
+
+// Events returns a copy of all that was appended.
+func (m *MemoryAuditor) Events() []Event {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]Event(nil), m.events...)
+}
+
+// MemoryState keeps cursors in memory.
+type MemoryState struct {
+	mu     sync.Mutex
+	scopes map[capabilities.Scope]map[string]json.RawMessage
+}
+
+var _ StateStore = (*MemoryState)(nil)
+
+// NewMemoryState returns an empty store.
+func NewMemoryState() *MemoryState {
+	return &MemoryState{scopes: map[capabilities.Scope]map[string]json.RawMessage{}}
+}
+
+// Load implements [StateStore].
+func (m *MemoryState) Load(_ context.Context, scope capabilities.Scope) (map[string]json.RawMessage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.scopes[scope]), nil
+}
+
+// Commit implements [StateStore].
+func (m *MemoryState) Commit(_ context.Context, scope capabilities.Scope, cursors map[string]json.RawMessage) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.scopes[scope] == nil {
+		m.scopes[scope] = map[string]json.RawMessage{}
+	}
+	for stream, cursor := range cursors {
+		m.scopes[scope][stream] = append(json.RawMessage(nil), cursor...)
+	}
+	return nil
+}
