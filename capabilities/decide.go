@@ -127,11 +127,14 @@ func Decide(r Request) Verdict {
 	if v := undeclared(&r); v.Rule != "" {
 		return v
 	}
+	approved, v := unapproved(&r)
+	if v.Rule != "" {
+		return v
+	}
 	if v := inactive(&r); v.Rule != "" {
 		return v
 	}
-	approved, v := unapproved(&r)
-	if v.Rule != "" {
+	if v := barred(&r, approved); v.Rule != "" {
 		return v
 	}
 	class, v := forbidden(&r, approved)

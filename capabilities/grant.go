@@ -169,7 +169,10 @@ func ParseGrant(raw []byte) (*Grant, error) {
 			return nil, malformedf("streams/%d/time_constraint has neither since nor until", i)
 		}
 	}
-	return g, g.validate()
+	if err := g.validate(); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 func (w *wireStream) stream() GrantStream {

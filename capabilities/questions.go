@@ -50,20 +50,40 @@ func undeclared(r *Request) Verdict {
 	return Verdict{}
 }
 
+// unapproved asks whether the approval that the owner gave, be it in force or
+// not, names the credential. A guest learns nothing about one that it does
+// not.
+func unapproved(r *Request) (*ApprovedCredential, Verdict) {
+	s, d := &r.Standing, r.Declared
+	no := func(rule Rule, reason string) (*ApprovedCredential, Verdict) {
+		return nil, refuse(rule, abi.StatusDenied, d.Class, reason, "run: "+ApproveCommand(r.Scope))
+	}
+	switch {
+	case s.Approval == nil && s.Replayed:
+		return no(RuleReplay, contradiction(s))
+	case s.Approval == nil && s.Revoked:
+		return no(RuleRevoked, "the owner took the approval back")
+	case s.Approval == nil:
+		return no(RuleNoApproval, "the owner has not approved "+r.Scope.Connector)
+	}
+	approved := s.Approval.Credential(d.Name)
+	if approved == nil {
+		return no(RuleUnapproved, d.Name+" is not part of the approval")
+	}
+	return approved, Verdict{}
+}
+
 // inactive asks whether the owner's approval is in force now for what runs.
 func inactive(r *Request) Verdict {
-	a := r.Standing.Approval
+	s, a := &r.Standing, r.Standing.Approval
 	no := func(rule Rule, status abi.Status, reason string) Verdict {
 		return refuse(rule, status, r.Declared.Class, reason, "run: "+ApproveCommand(r.Scope))
 	}
 	switch {
-	case r.Standing.Replayed || a != nil && a.Serial < r.Standing.HighWater && !r.Standing.Revoked:
-		return no(RuleReplay, abi.StatusRevoked,
-			fmt.Sprintf("the approvals here do not agree with what was seen before, up to serial %d", r.Standing.HighWater))
-	case r.Standing.Revoked:
+	case s.Replayed || a.Serial < s.HighWater && !s.Revoked:
+		return no(RuleReplay, abi.StatusRevoked, contradiction(s))
+	case s.Revoked:
 		return no(RuleRevoked, abi.StatusRevoked, "the owner took the approval back")
-	case a == nil:
-		return no(RuleNoApproval, abi.StatusDenied, "the owner has not approved "+r.Scope.Connector)
 	case a.Scope != r.Scope:
 		return no(RuleOtherScope, abi.StatusDenied, "the approval is of another owner, connector, instance or grant")
 	case !a.ExpiresAt.IsZero() && !r.Now.Before(a.ExpiresAt):
@@ -78,29 +98,29 @@ func inactive(r *Request) Verdict {
 	return Verdict{}
 }
 
-// unapproved asks whether the approval names the credential, and as the kind
-// of thing and for the access that is wanted.
-func unapproved(r *Request) (*ApprovedCredential, Verdict) {
+func contradiction(s *Standing) string {
+	return fmt.Sprintf("the approvals here do not agree with what was seen before, up to serial %d", s.HighWater)
+}
+
+// barred asks whether the credential is approved as the kind of thing that it
+// is, and for the access that is wanted.
+func barred(r *Request, approved *ApprovedCredential) Verdict {
 	d := r.Declared
-	approved := r.Standing.Approval.Credential(d.Name)
 	switch {
-	case approved == nil:
-		return nil, refuse(RuleUnapproved, abi.StatusDenied, d.Class,
-			d.Name+" is not part of the approval", "run: "+ApproveCommand(r.Scope))
 	case d.Identity != approved.Identity:
-		return nil, refuse(RuleIdentity, abi.StatusDenied, approved.Class,
+		return refuse(RuleIdentity, abi.StatusDenied, approved.Class,
 			d.Name+" was approved as an account name and is now a secret, or the other way round",
 			"run: "+ApproveCommand(r.Scope))
 	case !slices.Contains(d.Access, r.Access):
-		return nil, refuse(RuleAccessUndeclared, abi.StatusDenied, d.Class,
+		return refuse(RuleAccessUndeclared, abi.StatusDenied, d.Class,
 			fmt.Sprintf("the manifest does not declare access %q for %s", r.Access, d.Name),
 			"add it to access, and approve again")
 	case !slices.Contains(approved.Access, r.Access):
-		return nil, refuse(RuleAccessUnapproved, abi.StatusDenied, d.Class,
+		return refuse(RuleAccessUnapproved, abi.StatusDenied, d.Class,
 			fmt.Sprintf("access %q to %s is not part of the approval", r.Access, d.Name),
 			"run: "+ApproveCommand(r.Scope))
 	}
-	return approved, Verdict{}
+	return Verdict{}
 }
 
 // forbidden asks whether this role may touch the class that was declared and
@@ -134,7 +154,7 @@ func outOfBounds(r *Request, class abi.Class) Verdict {
 		return refuse(RuleReveal, abi.StatusDenied, class, name+" is a password, and no guest ever reads one", "")
 	case !mayUse(r.Role, class):
 		return refuse(RuleRole, abi.StatusDenied, class,
-			fmt.Sprintf("the %s role never uses a %s, which %s is", r.Role, className(class), name), roleRemedy(class))
+			fmt.Sprintf("the %s role never uses %s, which %s is", r.Role, aClass(class), name), roleRemedy(class))
 	}
 	return Verdict{}
 }

@@ -71,21 +71,21 @@ func roleRemedy(class abi.Class) string {
 	return "use it in an auto_login or bootstrap module"
 }
 
-// className is a class in an owner's words.
-func className(c abi.Class) string {
+// aClass is a class in an owner's words, with its article.
+func aClass(c abi.Class) string {
 	switch c {
 	case abi.ClassToken:
-		return "long-lived token"
+		return "a long-lived token"
 	case abi.ClassSession:
-		return "session"
+		return "a session"
 	case abi.ClassPassword:
-		return "password"
+		return "a password"
 	case abi.ClassOneTime:
-		return "one-time code"
+		return "a one-time code"
 	case abi.ClassNone:
-		return "account name"
+		return "an account name"
 	}
-	return "value of unknown class"
+	return "a value of unknown class"
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -13,6 +13,9 @@ const (
 
 	// RuleNoApproval: the owner never approved this scope.
 	RuleNoApproval Rule = "no_approval"
+	// RuleUnapproved: the approval does not name the credential.
+	RuleUnapproved Rule = "not_approved"
+
 	// RuleRevoked: the owner took the approval back.
 	RuleRevoked Rule = "approval_revoked"
 	// RuleReplay: a newer approval or revocation than this was seen once.
@@ -28,8 +31,6 @@ const (
 	RuleManifestDigest Rule = "manifest_changed"
 	// RuleModuleDigest: the module of this role is not the approved one.
 	RuleModuleDigest Rule = "module_changed"
-	// RuleUnapproved: the approval does not name the credential.
-	RuleUnapproved Rule = "not_approved"
 
 	// RuleIdentity: what was approved as an account name is now a secret, or
 	// the other way round.
@@ -71,8 +72,8 @@ const (
 func Rules() []Rule {
 	return []Rule{
 		RuleMalformed, RuleUndeclared,
-		RuleNoApproval, RuleRevoked, RuleReplay, RuleOtherScope, RuleApprovalExpired, RuleMode,
-		RuleManifestDigest, RuleModuleDigest, RuleUnapproved,
+		RuleNoApproval, RuleUnapproved, RuleRevoked, RuleReplay, RuleOtherScope, RuleApprovalExpired, RuleMode,
+		RuleManifestDigest, RuleModuleDigest,
 		RuleIdentity, RuleAccessUndeclared, RuleAccessUnapproved, RuleClassMixed, RuleReveal, RuleRole,
 		RuleDestinationUndeclared, RuleDestinationUnapproved,
 		RuleMissing, RuleProvenance, RuleDelegation, RuleStoredClass, RuleExpired, RuleRejected,

@@ -48,11 +48,11 @@ func Widening(old *Approval, next Approval) []string {
 func (c *ApprovedCredential) wider(old *ApprovedCredential) []string {
 	var lines []string
 	if old == nil {
-		lines = append(lines, fmt.Sprintf("%s, a %s, may be used", c.Name, className(c.Class)))
+		lines = append(lines, fmt.Sprintf("%s, %s, may be used", c.Name, aClass(c.Class)))
 		old = &ApprovedCredential{Class: c.Class, Identity: c.Identity, Access: []abi.Access{abi.AccessUse}}
 	}
 	if c.Class != old.Class && (c.Class.Rank() == 0 || old.Class.Rank() == 0 || c.Class.Rank() > old.Class.Rank()) {
-		lines = append(lines, fmt.Sprintf("%s is a %s, and no longer a %s", c.Name, className(c.Class), className(old.Class)))
+		lines = append(lines, fmt.Sprintf("%s is %s, and no longer %s", c.Name, aClass(c.Class), aClass(old.Class)))
 	}
 	for _, access := range c.Access {
 		if !slices.Contains(old.Access, access) {
