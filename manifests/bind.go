@@ -3,8 +3,6 @@ package manifests
 import (
 	"slices"
 	"strings"
-
-	"github.com/sallyport-host/sallyport/internal/strictjson"
 )
 
 // Bound is a manifest with its options put in: no ${options.…} is left, and
@@ -110,7 +108,7 @@ func bindOrigin(origin string, values map[string]any, faults *faultList) string 
 	value, _ := values[t.option].(string)
 	o, err := t.bind(value)
 	if err != nil {
-		faults.add(strictjson.Pointer("", t.option), err.Error(), "the option becomes a part of "+t.text)
+		faults.add(pointerTo("", t.option), err.Error(), "the option becomes a part of "+t.text)
 		return ""
 	}
 	return o.String()

@@ -126,3 +126,12 @@ func comparePointers(a, b string) int {
 		return strings.Compare(x, y)
 	})
 }
+
+// pointerTo appends a token to an RFC 6901 pointer. Most have nothing to
+// escape, and a manifest has thousands.
+func pointerTo(base, token string) string {
+	if strings.ContainsAny(token, "~/") {
+		token = strings.ReplaceAll(strings.ReplaceAll(token, "~", "~0"), "/", "~1")
+	}
+	return base + "/" + token
+}

@@ -88,7 +88,7 @@ func (m *meta) checkOurs(ours map[string]any, faults *faultList) error {
 func (v violation) fault(root node, faults *faultList) {
 	at := root
 	for _, token := range v.place {
-		at = node{child(at.value, token), true, strictjson.Pointer(at.pointer, token)}
+		at = node{child(at.value, token), true, pointerTo(at.pointer, token)}
 	}
 	schema, _ := v.within[len(v.within)-1].(map[string]any)
 	switch v.keyword {

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-
-	"github.com/sallyport-host/sallyport/internal/strictjson"
 )
 
 // node is a value of the decoded document and where it stands. The accessors
@@ -21,7 +19,7 @@ type node struct {
 func (n node) get(key string) node {
 	m, _ := n.value.(map[string]any)
 	v, ok := m[key]
-	return node{v, ok, strictjson.Pointer(n.pointer, key)}
+	return node{v, ok, pointerTo(n.pointer, key)}
 }
 
 func (n node) keys() []string {

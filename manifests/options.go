@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-
-	"github.com/sallyport-host/sallyport/internal/strictjson"
 )
 
 // Options is a manifest's options_schema: the settings that are no secrets.
@@ -101,7 +99,7 @@ func (o *Options) addUnknown(name string, faults *faultList) {
 			remedy = fmt.Sprintf("did you mean %q?", near)
 		}
 	}
-	faults.add(strictjson.Pointer("", name), "it is not an option of the connector", remedy)
+	faults.add(pointerTo("", name), "it is not an option of the connector", remedy)
 }
 
 // Validate checks values. The error is a *[Faults] whose pointers lead into
@@ -124,13 +122,13 @@ func (o *Options) complete(values map[string]any) (map[string]any, *faultList) {
 		}
 		normal, err := normalOption(value, option.Type)
 		if err != nil {
-			faults.add(strictjson.Pointer("", name), err.Error(), "")
+			faults.add(pointerTo("", name), err.Error(), "")
 			continue
 		}
 		all[name] = normal
 	}
 	for _, option := range o.List() {
-		at := strictjson.Pointer("", option.Name)
+		at := pointerTo("", option.Name)
 		if _, ok := all[option.Name]; option.Required && !ok && !faults.under(at) {
 			faults.add(at, "it is missing", "give a value for "+option.Title)
 		}

@@ -90,7 +90,7 @@ func (r *recordSchema) place(path []string, v any) string {
 		if _, object := v.(map[string]any); object && !r.names[token] {
 			shown += "/*"
 		} else {
-			shown = strictjson.Pointer(shown, token)
+			shown = pointerTo(shown, token)
 		}
 		v = child(v, token)
 	}

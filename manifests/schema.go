@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
-
-	"github.com/sallyport-host/sallyport/internal/strictjson"
 )
 
 // dialect is the JSON Schema that all our schemas are in.
@@ -152,7 +150,7 @@ func tokens(pointer string) []string {
 func pointerOf(tokens []string) string {
 	pointer := ""
 	for _, token := range tokens {
-		pointer = strictjson.Pointer(pointer, token)
+		pointer = pointerTo(pointer, token)
 	}
 	return pointer
 }

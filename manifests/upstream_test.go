@@ -42,7 +42,7 @@ func TestUpstreamManifests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := b.Disclose(); d.Summary == "" && false {
+			if d := b.Disclose(); d.Summary == "" || len(d.Streams) != len(m.Streams) {
 				t.Error("no disclosure")
 			}
 		})
