@@ -127,6 +127,9 @@ func Decide(r Request) Verdict {
 	if v := undeclared(&r); v.Rule != "" {
 		return v
 	}
+	if v := unasked(&r); v.Rule != "" {
+		return v
+	}
 	approved, v := unapproved(&r)
 	if v.Rule != "" {
 		return v

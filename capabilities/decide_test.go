@@ -293,6 +293,40 @@ func TestDecideAllocatesNothingWhenAllowed(t *testing.T) {
 	}
 }
 
+// TestActive: it refuses by the same rules as Decide, with the same words, and
+// looks at no credential.
+func TestActive(t *testing.T) {
+	far(20_000)(func(w world) bool {
+		r := w.request()
+		r.Name, r.Access, r.Op, r.Stored = "", "", "", nil
+		r.Declared = nil
+		got := Active(r)
+		full := w
+		full[axDeclared], full[axApproved], full[axStored], full[axOp] = 1, 1, 1, 0
+		full[axAccess], full[axDeclaredAccess], full[axApprovedAccess], full[axOrigin], full[axState] = 0, 0, 0, 0, 0
+		want := Decide(full.request())
+		if got.Allowed != want.Allowed || got.Rule != want.Rule || got.Reason != want.Reason || got.Remedy != want.Remedy || got.Status != want.Status {
+			t.Errorf("got %+v, want %+v:%v", got, want, w)
+		}
+		return !t.Failed()
+	})
+	for name, change := range map[string]func(r *Request){
+		"role":  func(r *Request) { r.Role = "" },
+		"mode":  func(r *Request) { r.Mode = "" },
+		"time":  func(r *Request) { r.Now = time.Time{} },
+		"scope": func(r *Request) { r.Scope = Scope{} },
+	} {
+		r := testRequest()
+		change(&r)
+		if v := Active(r); v.Rule != RuleMalformed || !strings.Contains(v.Reason, name) {
+			t.Errorf("without %s: got %+v", name, v)
+		}
+	}
+	if Active(Request{}).Allowed {
+		t.Error("the zero value is active")
+	}
+}
+
 func TestZeroVerdictRefuses(t *testing.T) {
 	if (Verdict{}).Allowed || Decide(Request{}).Allowed {
 		t.Error("the zero value allows")

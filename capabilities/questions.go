@@ -17,23 +17,37 @@ func refuse(rule Rule, status abi.Status, class abi.Class, reason, remedy string
 
 // malformed asks whether the host's question makes sense at all.
 func malformed(r *Request) Verdict {
-	what := ""
+	what := misstated(r)
 	switch {
+	case what != "":
 	case r.Op != OpIssue && r.Op != OpSend:
 		what = "operation"
-	case !r.Role.Valid():
-		what = "role"
 	case !r.Access.Valid():
 		what = "access"
-	case !r.Mode.Valid():
-		what = "deployment mode"
-	case r.Now.IsZero():
-		what = "time"
-	case !r.Scope.complete():
-		what = "scope"
 	case r.Op == OpSend && r.Position.Kind == "":
 		what = "position"
-	default:
+	}
+	return stated(what)
+}
+
+// misstated names what is wrong with the part of a question that is about the
+// run, "" when nothing is.
+func misstated(r *Request) string {
+	switch {
+	case !r.Role.Valid():
+		return "role"
+	case !r.Mode.Valid():
+		return "deployment mode"
+	case r.Now.IsZero():
+		return "time"
+	case !r.Scope.complete():
+		return "scope"
+	}
+	return ""
+}
+
+func stated(what string) Verdict {
+	if what == "" {
 		return Verdict{}
 	}
 	return refuse(RuleMalformed, abi.StatusDenied, abi.ClassNone, "the request states no valid "+what, "")
@@ -50,34 +64,41 @@ func undeclared(r *Request) Verdict {
 	return Verdict{}
 }
 
-// unapproved asks whether the approval that the owner gave, be it in force or
-// not, names the credential. A guest learns nothing about one that it does
-// not.
-func unapproved(r *Request) (*ApprovedCredential, Verdict) {
-	s, d := &r.Standing, r.Declared
-	no := func(rule Rule, reason string) (*ApprovedCredential, Verdict) {
-		return nil, refuse(rule, abi.StatusDenied, d.Class, reason, "run: "+ApproveCommand(r.Scope))
+// unasked asks whether the owner ever gave an approval, be it in force or not.
+func unasked(r *Request) Verdict {
+	s := &r.Standing
+	no := func(rule Rule, reason string) Verdict {
+		return refuse(rule, abi.StatusDenied, abi.ClassNone, reason, "run: "+ApproveCommand(r.Scope))
 	}
 	switch {
-	case s.Approval == nil && s.Replayed:
+	case s.Approval != nil:
+		return Verdict{}
+	case s.Replayed:
 		return no(RuleReplay, contradiction(s))
-	case s.Approval == nil && s.Revoked:
+	case s.Revoked:
 		return no(RuleRevoked, "the owner took the approval back")
-	case s.Approval == nil:
-		return no(RuleNoApproval, "the owner has not approved "+r.Scope.Connector)
 	}
-	approved := s.Approval.Credential(d.Name)
+	return no(RuleNoApproval, "the owner has not approved "+r.Scope.Connector)
+}
+
+// unapproved asks whether the approval names the credential. A guest learns
+// nothing about one that it does not, so this comes before whether the
+// approval is in force.
+func unapproved(r *Request) (*ApprovedCredential, Verdict) {
+	approved := r.Standing.Approval.Credential(r.Declared.Name)
 	if approved == nil {
-		return no(RuleUnapproved, d.Name+" is not part of the approval")
+		return nil, refuse(RuleUnapproved, abi.StatusDenied, r.Declared.Class,
+			r.Declared.Name+" is not part of the approval", "run: "+ApproveCommand(r.Scope))
 	}
 	return approved, Verdict{}
 }
 
-// inactive asks whether the owner's approval is in force now for what runs.
+// inactive asks whether the approval, which there is, is in force now for what
+// runs. It does not look at the credential.
 func inactive(r *Request) Verdict {
 	s, a := &r.Standing, r.Standing.Approval
 	no := func(rule Rule, status abi.Status, reason string) Verdict {
-		return refuse(rule, status, r.Declared.Class, reason, "run: "+ApproveCommand(r.Scope))
+		return refuse(rule, status, abi.ClassNone, reason, "run: "+ApproveCommand(r.Scope))
 	}
 	switch {
 	case s.Replayed || a.Serial < s.HighWater && !s.Revoked:
