@@ -14,7 +14,8 @@ import (
 // The bounds of what a guest says beside the protocol.
 const (
 	maxLogLines  = 10_000 // of a run; then nothing more is logged
-	tailLines    = 60     // kept for the report of a crash
+	lastLines    = 500    // of stderr, kept until the end
+	tailLines    = 60     // of them, in the report of a crash
 	maxTailBytes = 6 << 10
 )
 
@@ -44,7 +45,7 @@ func (c *console) end(fd uint32) {
 	level := abi.LogInfo
 	if fd == 2 {
 		level = abi.LogWarn
-		if c.last = append(c.last, line); len(c.last) > tailLines {
+		if c.last = append(c.last, line); len(c.last) > lastLines {
 			c.last = c.last[1:]
 		}
 	}
@@ -59,16 +60,25 @@ func (c *console) flush() {
 	}
 }
 
-// tail returns the last lines of stderr: where Go prints a panic.
+// tail returns what a guest said last on stderr, from where it began to
+// crash: Go, Rust and C say so in the first line, and traces follow.
 func (c *console) tail() string {
-	text := strings.Join(c.last, "\n")
-	if len(text) > maxTailBytes {
-		text = text[:maxTailBytes]
+	from := max(0, len(c.last)-tailLines)
+	for i, line := range c.last {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") || strings.Contains(line, "panicked at") {
+			from = i
+			break
+		}
 	}
-	if text != "" {
-		text += "\n"
+	var b strings.Builder
+	for _, line := range c.last[from:min(len(c.last), from+tailLines)] {
+		if b.Len()+len(line) >= maxTailBytes {
+			break
+		}
+		b.WriteString(line)
+		b.WriteByte('\n')
 	}
-	return text
+	return b.String()
 }
 
 // log takes a line of the guest's to the run's log.
