@@ -41,14 +41,14 @@ type InitResult struct {
 // nothing, where there is a store already, or anything that could be the rest
 // of one; after an Init that was cut short, a second one begins afresh.
 func Init(ctx context.Context, dir string, o InitOptions) (InitResult, error) {
-	r, err := initialise(ctx, dir, o)
+	r, err := initialise(ctx, dir, o, makeRoot)
 	if err != nil {
 		return InitResult{}, &vaultstore.Error{Op: "make vault", Err: err}
 	}
 	return r, nil
 }
 
-func initialise(ctx context.Context, dir string, o InitOptions) (InitResult, error) {
+func initialise(ctx context.Context, dir string, o InitOptions, at opener) (InitResult, error) {
 	if err := checkFolders(dir, o.KeysDir); err != nil {
 		return InitResult{}, err
 	}
@@ -56,7 +56,7 @@ func initialise(ctx context.Context, dir string, o InitOptions) (InitResult, err
 	if err != nil {
 		return InitResult{}, err
 	}
-	files, err := makeRoot(dir, o.InsecurePermissions)
+	files, err := at(dir, o.InsecurePermissions)
 	if err != nil {
 		return InitResult{}, err
 	}
@@ -69,7 +69,7 @@ func initialise(ctx context.Context, dir string, o InitOptions) (InitResult, err
 		return InitResult{}, err
 	}
 	defer release()
-	keys, err := makeRoot(o.KeysDir, o.InsecurePermissions)
+	keys, err := at(o.KeysDir, o.InsecurePermissions)
 	if err != nil {
 		return InitResult{}, err
 	}
@@ -167,6 +167,11 @@ func makeHostKey(keys fsys) error {
 func makeRoot(dir string, insecure bool) (fsys, error) {
 	if err := os.MkdirAll(dir, privateDir); err != nil {
 		return nil, err
+	}
+	// Best effort: this user may not be allowed to open the folder above.
+	if above, err := os.Open(filepath.Dir(filepath.Clean(dir))); err == nil {
+		_ = syncFolder(above)
+		_ = above.Close()
 	}
 	return openRoot(dir, insecure)
 }

@@ -162,7 +162,6 @@ func (k *keyring) promote(owner, kind string, s *sealer) error {
 	if err := k.fs.syncDir(dir); err != nil {
 		return err
 	}
-	k.tidy(owner, kind)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.sealers[base] = s

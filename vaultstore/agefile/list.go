@@ -85,6 +85,7 @@ func (s *Store) addresses(trees []*tree) (all []vaultstore.Address, fault error)
 			seen[a] = true
 			listed[secretPath(a, t.class)] = true
 		}
+		sweep(s.files, classDir(t.index.owner, t.class))
 		dir := path.Join(classDir(t.index.owner, t.class), secretsDir)
 		err := s.walk(dir, secretsDepth, func(name string) error {
 			if listed[name] {

@@ -202,17 +202,25 @@ func (s *Store) ensureIdentity(owner, kind, anchor string, prove func(seal *seal
 	if err := prove(seal, !anchored); err != nil {
 		return nil, err
 	}
-	return seal, s.keys.promote(owner, kind, seal)
+	if err := s.keys.promote(owner, kind, seal); err != nil {
+		return nil, err
+	}
+	s.tidyOnce(owner, kind)
+	return seal, nil
 }
 
 // tidyOnce removes leftovers the first time that this store writes to a kind.
+// The caller holds the owner's lock.
 func (s *Store) tidyOnce(owner, kind string) {
 	s.mu.Lock()
 	key := s.keys.base(owner, kind)
 	again := s.tidied[key]
 	s.tidied[key] = true
 	s.mu.Unlock()
-	if !again {
-		s.keys.tidy(owner, kind)
+	if again {
+		return
 	}
+	s.keys.tidy(owner, kind)
+	sweep(s.files, ownerDir(owner))
+	sweep(s.files, path.Join(ownerDir(owner), kind))
 }
