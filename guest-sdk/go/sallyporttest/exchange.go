@@ -1,0 +1,376 @@
+package sallyporttest
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sallyport-host/sallyport/guest-sdk/go/abi"
+	"github.com/sallyport-host/sallyport/guest-sdk/go/internal/hostcall"
+)
+
+// window is how much of a body, in either direction, is held for the other
+// side.
+const window = 64 << 10
+
+// exchange is one request under way.
+type exchange struct {
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced at every change
+	status   int           // 0 until the head has come
+	headers  [][2]string
+	body     []byte // that has come and was not read
+	ended    bool   // no more will come
+	failed   abi.Status
+	upload   []byte // of the request's body, not sent yet
+	follows  bool   // more of it may come
+	deadline time.Time
+	closed   bool
+}
+
+// change changes x and wakes all who wait.
+func (x *exchange) change(f func()) {
+	x.attempt(func() abi.Status { f(); return abi.StatusOK })
+}
+
+// attempt does the same unless f, which then changes nothing, says otherwise.
+func (x *exchange) attempt(f func() abi.Status) abi.Status {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	st := f()
+	if st == abi.StatusOK {
+		close(x.changed)
+		x.changed = make(chan struct{})
+	}
+	return st
+}
+
+// await waits until ready, called under the lock, says so; it returns false
+// when ctx ends before.
+func (x *exchange) await(ctx context.Context, ready func() bool) bool {
+	for {
+		x.mu.Lock()
+		ok, changed := ready(), x.changed
+		x.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (s *session) Send(rawHead, body []byte, follows bool) abi.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over() {
+		return s.refuse(abi.StatusCancelled)
+	}
+	if len(s.exchanges) >= abi.MaxHandles {
+		return s.refuse(abi.StatusExhausted)
+	}
+	var head struct {
+		Method    string      `json:"method"`
+		URL       string      `json:"url"`
+		Headers   [][2]string `json:"headers"`
+		TimeoutMS int64       `json:"timeout_ms"`
+	}
+	if json.Unmarshal(rawHead, &head) != nil {
+		return s.refuse(abi.StatusInvalid)
+	}
+	timeout := time.Hour
+	if head.TimeoutMS > 0 {
+		timeout = time.Duration(head.TimeoutMS) * time.Millisecond
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, timeout)
+	x := &exchange{cancel: cancel, changed: make(chan struct{}), follows: follows}
+	req, err := http.NewRequestWithContext(ctx, head.Method, head.URL, bytes.NewReader(body))
+	if err != nil {
+		cancel()
+		return s.refuse(abi.StatusInvalid)
+	}
+	if s.hasSurrogate(head.URL) || s.hasSurrogate(string(body)) {
+		cancel()
+		s.problem("%s %s: a surrogate outside the headers", head.Method, req.URL.Host)
+		return s.refuse(abi.StatusLeakBlocked)
+	}
+	if follows {
+		req.Body, req.ContentLength = &uploadReader{x, ctx}, -1
+	}
+	for _, pair := range head.Headers {
+		req.Header.Add(pair[0], s.swap(pair[1]))
+	}
+	s.handle++
+	handle := abi.FirstHandle - 1 + s.handle
+	s.exchanges[handle] = x
+	s.result.Requests = append(s.result.Requests, head.Method+" "+head.URL)
+	go x.run(s.host.Source, req)
+	return abi.OK(handle, 0)
+}
+
+func (s *session) hasSurrogate(text string) bool {
+	for name := range s.host.Credentials {
+		if strings.Contains(text, Surrogate(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// swap puts values into a header, and into Basic authentication.
+func (s *session) swap(value string) string {
+	if coded, ok := strings.CutPrefix(value, "Basic "); ok {
+		if pair, err := base64.StdEncoding.DecodeString(coded); err == nil {
+			return "Basic " + base64.StdEncoding.EncodeToString([]byte(s.swapPlain(string(pair))))
+		}
+	}
+	return s.swapPlain(value)
+}
+
+func (s *session) swapPlain(text string) string {
+	for name, value := range s.host.Credentials {
+		text = strings.ReplaceAll(text, Surrogate(name), value)
+	}
+	return text
+}
+
+// run sends the request and takes the response in.
+func (x *exchange) run(source http.RoundTripper, req *http.Request) {
+	fail := func(err error) {
+		st := abi.StatusUnavailable
+		if errors.Is(err, context.DeadlineExceeded) {
+			st = abi.StatusTimeout
+		}
+		x.change(func() { x.failed, x.ended = st, true })
+	}
+	if source == nil {
+		fail(errors.New("no source"))
+		return
+	}
+	resp, err := source.RoundTrip(req)
+	if err != nil {
+		fail(err)
+		return
+	}
+	defer resp.Body.Close()
+	var pairs [][2]string
+	for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
+		for _, value := range resp.Header[name] {
+			pairs = append(pairs, [2]string{name, value})
+		}
+	}
+	x.change(func() { x.status, x.headers = resp.StatusCode, pairs })
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := resp.Body.Read(buf)
+		if n > 0 {
+			x.change(func() { x.body = append(x.body, buf[:n]...) })
+		}
+		switch {
+		case err == io.EOF:
+			x.change(func() { x.ended = true })
+			return
+		case err != nil:
+			fail(err)
+			return
+		case !x.await(req.Context(), func() bool { return len(x.body) < window }):
+			fail(req.Context().Err())
+			return
+		}
+	}
+}
+
+// uploadReader is the body of a request whose body follows.
+type uploadReader struct {
+	x   *exchange
+	ctx context.Context
+}
+
+func (u *uploadReader) Read(p []byte) (n int, err error) {
+	if !u.x.await(u.ctx, func() bool { return len(u.x.upload) > 0 || !u.x.follows }) {
+		return 0, u.ctx.Err()
+	}
+	u.x.change(func() {
+		if n = copy(p, u.x.upload); n == 0 && len(p) > 0 {
+			err = io.EOF
+		}
+		u.x.upload = u.x.upload[n:]
+	})
+	return n, err
+}
+
+func (u *uploadReader) Close() error { return nil }
+
+// find returns the exchange of a handle, or the refusal.
+func (s *session) find(handle uint32) (*exchange, abi.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over() {
+		return nil, s.refuse(abi.StatusCancelled)
+	}
+	x, ok := s.exchanges[handle]
+	if !ok {
+		return nil, s.refuse(abi.StatusNotFound)
+	}
+	return x, 0
+}
+
+// answer makes a result of what an exchange said.
+func (s *session) answer(n int, st abi.Status) abi.Result {
+	if st == abi.StatusOK {
+		return abi.OK(uint32(n), 0)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refuse(st)
+}
+
+func (s *session) Write(handle uint32, p []byte) abi.Result {
+	x, refused := s.find(handle)
+	if x == nil {
+		return refused
+	}
+	st := x.attempt(func() abi.Status {
+		switch {
+		case x.failed != abi.StatusOK:
+			return x.failed
+		case !x.follows:
+			return abi.StatusInvalid
+		case len(p) == 0:
+			x.follows = false
+		case len(x.upload) >= window:
+			return abi.StatusAgain
+		default:
+			p = p[:min(len(p), window-len(x.upload))]
+			x.upload = append(x.upload, p...)
+		}
+		return abi.StatusOK
+	})
+	return s.answer(len(p), st)
+}
+
+func (s *session) Poll(handle uint32, out []byte) abi.Result {
+	x, refused := s.find(handle)
+	if x == nil {
+		return refused
+	}
+	ready := []map[string]any{}
+	x.mu.Lock()
+	report := map[string]any{"handle": handle}
+	switch {
+	case x.status == 0 && x.failed != abi.StatusOK:
+		report["state"], report["error"] = abi.ReadyError, x.failed.String()
+		ready = append(ready, report)
+	case x.status != 0:
+		report["state"], report["status"], report["headers"] = abi.ReadyHead, x.status, x.headers
+		if len(x.body) > 0 {
+			report["state"] = abi.ReadyBody
+		} else if x.ended {
+			report["state"] = abi.ReadyDone
+		}
+		ready = append(ready, report)
+	}
+	x.mu.Unlock()
+	raw, _ := json.Marshal(ready) // strings and numbers always encode
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.give(raw, out)
+}
+
+func (s *session) Read(handle uint32, out []byte) abi.Result {
+	x, refused := s.find(handle)
+	if x == nil {
+		return refused
+	}
+	n := 0
+	st := x.attempt(func() abi.Status {
+		switch {
+		case len(x.body) > 0:
+			n = copy(out, x.body)
+			x.body = x.body[n:]
+		case x.failed != abi.StatusOK:
+			return x.failed
+		case !x.ended:
+			return abi.StatusAgain
+		}
+		return abi.StatusOK
+	})
+	return s.answer(n, st)
+}
+
+func (x *exchange) close() {
+	x.cancel()
+	x.change(func() { x.closed = true })
+}
+
+// Waiter parks on an exchange.
+func (s *session) Waiter(handle uint32) (hostcall.Waiter, error) {
+	x, _ := s.find(handle)
+	if x == nil {
+		return nil, os.ErrInvalid
+	}
+	return &waiter{s, handle, x}, nil
+}
+
+type waiter struct {
+	session *session
+	handle  uint32
+	x       *exchange
+}
+
+func (w *waiter) Read(try func() bool) error { return w.park(try) }
+
+func (w *waiter) Write(try func() bool) error { return w.park(try) }
+
+func (w *waiter) park(try func() bool) error {
+	for {
+		w.x.mu.Lock()
+		changed, deadline, closed := w.x.changed, w.x.deadline, w.x.closed
+		w.x.mu.Unlock()
+		switch {
+		case closed:
+			return os.ErrClosed
+		case !deadline.IsZero() && !time.Now().Before(deadline):
+			return os.ErrDeadlineExceeded
+		case try():
+			return nil
+		}
+		var late <-chan time.Time
+		if !deadline.IsZero() {
+			late = time.After(time.Until(deadline))
+		}
+		select {
+		case <-changed:
+		case <-late:
+		case <-w.session.ctx.Done(): // the next try is told so
+		}
+	}
+}
+
+func (w *waiter) SetDeadline(t time.Time) error {
+	w.x.change(func() { w.x.deadline = t })
+	return nil
+}
+
+func (w *waiter) Close() error {
+	w.session.mu.Lock()
+	defer w.session.mu.Unlock()
+	delete(w.session.exchanges, w.handle)
+	w.x.close()
+	return nil
+}
