@@ -10,6 +10,7 @@ require (
 
 require (
 	code.dny.dev/ssrf v0.3.0 // indirect
+	github.com/sallyport-host/sallyport/guest-sdk/go v0.0.0
 	github.com/santhosh-tekuri/jsonschema/v5 v5.3.1 // indirect
 	github.com/tetratelabs/wazero v1.12.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
@@ -18,3 +19,5 @@ require (
 )
 
 replace github.com/sallyport-host/sallyport => ../
+
+replace github.com/sallyport-host/sallyport/guest-sdk/go => ../guest-sdk/go

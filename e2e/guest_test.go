@@ -55,7 +55,7 @@ func emptyPackage(t *testing.T) host.Package {
 // TestWorkedGuestRuns: every host of this version runs the guest that ABI.md
 // spells out.
 func TestWorkedGuestRuns(t *testing.T) {
-	w := newWorld(t, t.Context(), nowhere, nil)
+	w := newWorld(t.Context(), t, nowhere, nil)
 	c := w.loadPackage(emptyPackage(t))
 	w.approve(c, nil)
 	result, err := w.host.Run(t.Context(), c, host.RunOptions{})

@@ -23,28 +23,28 @@ const source = "contacts.test"
 // world is a host with everything around it in memory.
 type world struct {
 	t         *testing.T
-	vault     *memory.Store
+	vault     vaultstore.Store
 	approvals *host.MemoryApprovals
 	audit     *host.MemoryAuditor
 	host      *host.Host
 	log       *strings.Builder
 }
 
-// newWorld starts a host that may reach addr under the name of [source].
-// configure, when it is not nil, has the last word.
-func newWorld(t *testing.T, ctx context.Context, addr netip.AddrPort, configure func(host.Config) host.Config) *world {
+// newWorld starts a host that may reach addr under the name of [source], with
+// an empty vault when it is given none. ctx goes to host.New.
+func newWorld(ctx context.Context, t *testing.T, addr netip.AddrPort, vault vaultstore.Store) *world {
 	t.Helper()
+	if vault == nil {
+		vault = memory.New()
+	}
 	w := &world{
-		t: t, vault: memory.New(), approvals: host.NewMemoryApprovals(),
+		t: t, vault: vault, approvals: host.NewMemoryApprovals(),
 		audit: host.NewMemoryAuditor(), log: &strings.Builder{},
 	}
 	c := host.NewConfig().
 		WithVault(w.vault).WithApprovals(w.approvals).WithAuditor(w.audit).WithStateStore(host.NewMemoryState()).
 		WithLogger(slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))).
 		WithAddressException(source, addr)
-	if configure != nil {
-		c = configure(c)
-	}
 	h, err := host.New(ctx, c)
 	if err != nil {
 		t.Fatal(err)
@@ -78,10 +78,10 @@ func (w *world) loadPackage(p host.Package) *host.Connector {
 	return c
 }
 
-// scope is the one that the tests' owner runs c in.
-func scope(c *host.Connector) capabilities.Scope {
+// scope is the one that the tests' owner runs m in.
+func scope(m *manifests.Manifest) capabilities.Scope {
 	return capabilities.Scope{
-		Owner: capabilities.DefaultOwner, Connector: c.Manifest().ConnectorKey,
+		Owner: capabilities.DefaultOwner, Connector: m.ConnectorKey,
 		Instance: vaultstore.DefaultInstance, Grant: vaultstore.SelfGrant,
 	}
 }
@@ -97,43 +97,39 @@ func (w *world) approve(c *host.Connector, options map[string]any) {
 	for role, info := range c.Modules() {
 		digests[role] = info.SHA256
 	}
-	a := capabilities.NewApproval(bound, scope(c), digests, capabilities.ModeLocal, time.Now())
+	a := capabilities.NewApproval(bound, scope(c.Manifest()), digests, capabilities.ModeLocal, time.Now())
 	if _, err := w.approvals.Approve(a); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// provide stores value for each credential that c declares: under its name in
-// values, or else under "".
-func (w *world) provide(c *host.Connector, values map[string]string) {
+// put stores a value of a credential that c declares, as its owner would.
+func (w *world) put(c *host.Connector, name, value string) {
 	w.t.Helper()
-	for _, credential := range c.Manifest().Credentials {
-		value, ok := values[credential.Name]
-		if !ok {
-			w.t.Fatalf("the test has no value for %s", credential.Name)
-		}
-		w.put(c, credential, value)
+	declared, ok := c.Manifest().Credential(name)
+	if !ok {
+		w.t.Fatalf("%s declares no credential %s", c.Manifest().ConnectorKey, name)
 	}
+	putValue(w.t, w.vault, scope(c.Manifest()).Address(declared.Name), declared.Class, value)
 }
 
-func (w *world) put(c *host.Connector, credential manifests.Credential, value string) {
-	w.t.Helper()
-	entry := vaultstore.Entry{
-		Address: scope(c).Address(credential.Name), Class: credential.Class,
-		Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: {
+func putValue(t *testing.T, store vaultstore.Store, at vaultstore.Address, class abi.Class, value string) {
+	t.Helper()
+	entry := vaultstore.Entry{Address: at, Class: class, Stages: map[vaultstore.Stage]vaultstore.Version{
+		vaultstore.Current: {
 			Value: vaultstore.NewSecret([]byte(value)), Provenance: vaultstore.UserEntered,
 			Status: vaultstore.Active, ObtainedAt: time.Now(),
-		}},
-	}
-	if _, err := w.vault.Put(w.t.Context(), entry, vaultstore.AnyGeneration); err != nil {
-		w.t.Fatal(err)
+		},
+	}}
+	if _, err := store.Put(t.Context(), entry, vaultstore.AnyGeneration); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // stored returns the current version of a credential.
 func (w *world) stored(c *host.Connector, name string) vaultstore.Version {
 	w.t.Helper()
-	entry, err := w.vault.Get(w.t.Context(), scope(c).Address(name))
+	entry, err := w.vault.Get(w.t.Context(), scope(c.Manifest()).Address(name))
 	if err != nil {
 		w.t.Fatal(err)
 	}

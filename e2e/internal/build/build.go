@@ -53,33 +53,36 @@ func All(ctx context.Context, root, out string) (Built, error) {
 	var cli, guests error
 	var both sync.WaitGroup
 	both.Go(func() { cli = goBuild(ctx, root, nil, "-o", b.CLI, "./cmd/sallyport") })
-	both.Go(func() { guests = b.connectors(ctx, filepath.Join(root, "examples"), out) })
+	both.Go(func() { guests = b.connectors(ctx, root, out) })
 	both.Wait()
 	return b, errors.Join(cli, guests)
 }
 
-// connectors builds every folder of examples that has a manifest.
-func (b *Built) connectors(ctx context.Context, examples, out string) error {
-	found, err := filepath.Glob(filepath.Join(examples, "*", "manifest.json"))
+// connectors builds every folder of examples that has a manifest, and the
+// nosy one.
+func (b *Built) connectors(ctx context.Context, root, out string) error {
+	found, err := filepath.Glob(filepath.Join(root, "examples", "*", "manifest.json"))
 	if err != nil {
 		return err
 	}
 	if len(found) == 0 {
-		return fmt.Errorf("no connector in %s", examples)
+		return fmt.Errorf("no connector in %s", filepath.Join(root, "examples"))
 	}
-	for _, manifest := range found {
-		name := filepath.Base(filepath.Dir(manifest))
+	for _, manifest := range append(found, filepath.Join(root, "e2e", "nosy", "manifest.json")) {
+		dir := filepath.Dir(manifest)
+		name := filepath.Base(dir)
 		b.Connectors[name] = filepath.Join(out, name)
-		if err := connector(ctx, examples, name, b.Connectors[name]); err != nil {
+		if err := connector(ctx, dir, b.Connectors[name]); err != nil {
 			return fmt.Errorf("connector %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// connector puts a manifest and the guest that it names into dir.
-func connector(ctx context.Context, examples, name, dir string) error {
-	raw, err := os.ReadFile(filepath.Join(examples, name, "manifest.json"))
+// connector builds the guest in from into the folder to, its manifest beside
+// it.
+func connector(ctx context.Context, from, to string) error {
+	raw, err := os.ReadFile(filepath.Join(from, "manifest.json"))
 	if err != nil {
 		return err
 	}
@@ -89,14 +92,14 @@ func connector(ctx context.Context, examples, name, dir string) error {
 	if err := json.Unmarshal(raw, &manifest); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), raw, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(to, "manifest.json"), raw, 0o644); err != nil {
 		return err
 	}
-	module := filepath.Join(dir, filepath.FromSlash(manifest.Modules["collector"].Path))
-	return goBuild(ctx, examples, []string{"GOOS=wasip1", "GOARCH=wasm"}, "-buildmode=c-shared", "-o", module, "./"+name)
+	module := filepath.Join(to, filepath.FromSlash(manifest.Modules["collector"].Path))
+	return goBuild(ctx, from, []string{"GOOS=wasip1", "GOARCH=wasm"}, "-buildmode=c-shared", "-o", module, ".")
 }
 
 // goBuild runs go build in dir.
