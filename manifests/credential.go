@@ -210,7 +210,7 @@ func (p *parser) lengths(n node) {
 
 // class checks what the class of a secret allows.
 func (p *parser) class(n node, c *Credential) {
-	if !n.get("class").there && n.value != nil {
+	if !n.get("class").there && n.isObject() {
 		p.add(n.pointer, `"class" is missing`, "write long_lived_token, session, password or one_time, or mark an account name identity: true")
 	}
 	only := func(name string, found bool, why string) {
@@ -232,7 +232,7 @@ func (p *parser) class(n node, c *Credential) {
 		only("access", !slices.Equal(c.Access, []abi.Access{abi.AccessUse}), "a one-time code has access use alone")
 	}
 	reveals := slices.Equal(c.Access, []abi.Access{abi.AccessReveal})
-	if !n.get("send_to").there && !reveals && n.value != nil {
+	if !n.get("send_to").there && !reveals && n.isObject() {
 		p.add(n.pointer, `"send_to" is missing`, "list the places where the credential may go: it goes nowhere else")
 	}
 }

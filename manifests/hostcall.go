@@ -69,7 +69,7 @@ func (p *parser) probe(n node, c *Credential) *Probe {
 		call.Status = append(call.Status, int(status.integer()))
 	}
 	var scheme string
-	if call.Origin, scheme = p.origin(n, true); scheme == "" {
+	if call.Origin, scheme = p.origin(n, false); call.Origin == "" {
 		return call
 	}
 	if strings.Contains(call.Origin, "*.") {
@@ -80,6 +80,9 @@ func (p *parser) probe(n node, c *Credential) *Probe {
 		p.probeRequest(n, call)
 	} else if n.get("method").there || n.get("path").there {
 		p.add(n.pointer, "a probe over "+scheme+" is a login: it has no method or path", "remove them")
+	}
+	if p.under(n.pointer) {
+		return call
 	}
 	p.probePosition(n, call, c)
 	return call

@@ -90,10 +90,9 @@ func (v violation) fault(root node, faults *faultList) {
 	for _, token := range v.place {
 		at = node{child(at.value, token), true, pointerTo(at.pointer, token)}
 	}
-	schema, _ := v.within[len(v.within)-1].(map[string]any)
 	switch v.keyword {
 	case "additionalProperties":
-		v.unknownMembers(at, schema, faults)
+		v.unknownMembers(at, faults)
 	case "required":
 		for _, name := range (node{value: v.rule}).strs() {
 			if !at.get(name).there {
@@ -107,11 +106,10 @@ func (v violation) fault(root node, faults *faultList) {
 	}
 }
 
-func (v violation) unknownMembers(at node, schema map[string]any, faults *faultList) {
-	known, _ := schema["properties"].(map[string]any)
-	names := slices.Sorted(maps.Keys(known))
+func (v violation) unknownMembers(at node, faults *faultList) {
+	names := node{value: v.within[len(v.within)-1]}.get("properties").keys()
 	for _, name := range at.keys() {
-		if _, ok := known[name]; ok {
+		if slices.Contains(names, name) {
 			continue
 		}
 		remedy := "remove it; " + v.remedy()

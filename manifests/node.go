@@ -27,6 +27,8 @@ func (n node) keys() []string {
 	return slices.Sorted(maps.Keys(m))
 }
 
+func (n node) isObject() bool { _, ok := n.value.(map[string]any); return ok }
+
 func (n node) items() []node {
 	list, _ := n.value.([]any)
 	nodes := make([]node, len(list))

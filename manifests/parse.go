@@ -30,7 +30,7 @@ func Parse(raw []byte) (*Manifest, error) {
 		root: node{value: value, there: true},
 		m:    &Manifest{raw: bytes.Clone(raw), digest: hex.EncodeToString(sum[:])},
 	}
-	if _, ok := value.(map[string]any); !ok {
+	if !p.root.isObject() {
 		p.add("", "it is not an object", "write one JSON object")
 		return nil, p.err()
 	}
@@ -52,9 +52,10 @@ func Parse(raw []byte) (*Manifest, error) {
 // parser fills in a manifest and collects its faults.
 type parser struct {
 	faultList
-	meta *meta
-	root node
-	m    *Manifest
+	budget schemaBudget
+	meta   *meta
+	root   node
+	m      *Manifest
 }
 
 func (p *parser) warn(format string, args ...any) {

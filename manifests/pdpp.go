@@ -73,7 +73,7 @@ func isConnectorKey(s string) bool {
 // are taken, and kept as written.
 func (p *parser) bindings(n node) {
 	known := []string{"network", "filesystem", "interactive", "browser", "browser_automation", "browser_profile", "loopback_listen"}
-	if _, ok := n.value.(map[string]any); n.there && !ok {
+	if n.there && !n.isObject() {
 		p.add(n.pointer, "it is not an object", `write {"network": {"required": true}}`)
 		return
 	}
@@ -81,7 +81,7 @@ func (p *parser) bindings(n node) {
 	for _, name := range n.keys() {
 		required := n.get(name).get("required")
 		_, isBool := required.value.(bool)
-		if _, ok := n.get(name).value.(map[string]any); !ok || required.there && !isBool {
+		if !n.get(name).isObject() || required.there && !isBool {
 			p.add(n.get(name).pointer, "it is not a binding", `write {"required": true} or {"required": false}`)
 		}
 		if !slices.Contains(known, name) && !strings.Contains(name, "/") {
@@ -141,7 +141,7 @@ func (p *parser) stream(n node) Stream {
 		ParentStreams:    n.get("parent_streams").strs(),
 		Required:         n.get("schema").get("required").strs(),
 	}
-	if _, ok := n.value.(map[string]any); !ok {
+	if !n.isObject() {
 		p.add(n.pointer, "it is not an object", "write {name, schema, primary_key, …}")
 		return s
 	}
@@ -174,7 +174,7 @@ func isStreamName(s string) bool {
 // streamSchema checks the schema and the fields that the stream names in it.
 func (p *parser) streamSchema(n node, s *Stream) {
 	schema := n.get("schema")
-	if _, ok := schema.value.(map[string]any); !ok {
+	if !schema.isObject() {
 		p.addAt(n, "schema", "it is not an object", "write the JSON Schema (2020-12) of a record's data")
 		return
 	}

@@ -26,6 +26,10 @@ const (
 	maxNumberExponent = 400
 )
 
+// maxWork bounds the values of a record times the size of its schema: the time
+// that a record can take, which nothing can interrupt.
+const maxWork = 1 << 23
+
 // shownRules is how many broken rules an error about a record names.
 const shownRules = 3
 
@@ -39,6 +43,7 @@ func (e recordError) Is(target error) bool { return target == ErrRecord }
 type recordSchema struct {
 	*compiled
 	names map[string]bool
+	size  int // every $ref replaced by what it leads to; at least 1
 }
 
 // Validate checks a record's data, JSON text, against the stream's schema. The
@@ -59,8 +64,11 @@ func (s *Stream) ValidateDecoded(v any) error {
 	if s.schema == nil {
 		return recordError("the stream has no schema")
 	}
-	if !calculable(v, abi.MaxMessageDepth) {
+	switch weight, ok := weigh(v, abi.MaxMessageDepth); {
+	case !ok:
 		return recordError("it is nested too deep, or has a number that is too long or too large")
+	case weight > maxWork/s.schema.size:
+		return recordError("it has too many values for so large a schema")
 	}
 	broken, err := s.schema.check(v)
 	switch {
@@ -73,8 +81,8 @@ func (s *Stream) ValidateDecoded(v any) error {
 	for _, b := range broken[:min(len(broken), shownRules)] {
 		lines = append(lines, s.schema.place(b.place, v)+" "+b.text())
 	}
-	if more := len(broken) - len(lines); more > 0 {
-		lines = append(lines, fmt.Sprintf("%d more", more))
+	if len(broken) > len(lines) {
+		lines = append(lines, "and more")
 	}
 	return recordError(strings.Join(lines, ", "))
 }
@@ -101,8 +109,9 @@ func (r *recordSchema) place(path []string, v any) string {
 func (p *parser) recordSchema(n node) *recordSchema {
 	before := len(p.list)
 	nodes := p.subschemas(n)
+	size := 1
 	if len(p.list) == before {
-		p.cost(n, nodes)
+		size = p.cost(n, nodes)
 	}
 	if len(p.list) > before {
 		return nil
@@ -115,15 +124,19 @@ func (p *parser) recordSchema(n node) *recordSchema {
 	switch {
 	case err == nil:
 	case errors.As(err, &invalid):
-		for _, leaf := range leaves(invalid) {
-			p.add(n.pointer+pointerOf(tokens(leaf.InstanceLocation)), "it is not JSON Schema: "+leaf.Message, "see JSON Schema 2020-12; a pattern is one that RE2 knows")
+		for _, leaf := range leavesOf(invalid, nil) {
+			message := leaf.Message
+			if strings.HasSuffix(message, "Of failed") {
+				message = "it has none of the forms that it may have"
+			}
+			p.add(n.pointer+pointerOf(tokens(leaf.InstanceLocation)), "it is not JSON Schema: "+message, "see JSON Schema 2020-12; a pattern is one that RE2 knows")
 		}
 		return nil
 	default:
 		p.add(n.pointer, "the schema cannot be compiled: "+err.Error(), "see JSON Schema 2020-12")
 		return nil
 	}
-	r := &recordSchema{compiled: c, names: map[string]bool{}}
+	r := &recordSchema{compiled: c, names: map[string]bool{}, size: size}
 	for _, sub := range nodes {
 		for _, name := range sub.get("properties").keys() {
 			r.names[name] = true
@@ -132,36 +145,36 @@ func (p *parser) recordSchema(n node) *recordSchema {
 	return r
 }
 
-func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
-	if len(e.Causes) == 0 {
-		return []*jsonschema.ValidationError{e}
-	}
-	var list []*jsonschema.ValidationError
-	for _, cause := range e.Causes {
-		list = append(list, leaves(cause)...)
-	}
-	return list
-}
-
-// calculable reports whether v is within depth and its numbers within bounds.
-func calculable(v any, depth int) bool {
+// weigh counts the values in v, and reports whether they are within depth and
+// their numbers within bounds.
+func weigh(v any, depth int) (count int, ok bool) {
+	count = 1
 	switch v := v.(type) {
 	case json.Number:
-		return saneNumber(string(v))
+		return count, saneNumber(string(v))
 	case map[string]any:
 		for _, e := range v {
-			if depth == 0 || !calculable(e, depth-1) {
-				return false
+			n, ok := weighInside(e, depth)
+			if count += n; !ok {
+				return count, false
 			}
 		}
 	case []any:
 		for _, e := range v {
-			if depth == 0 || !calculable(e, depth-1) {
-				return false
+			n, ok := weighInside(e, depth)
+			if count += n; !ok {
+				return count, false
 			}
 		}
 	}
-	return true
+	return count, true
+}
+
+func weighInside(v any, depth int) (int, bool) {
+	if depth == 0 {
+		return 0, false
+	}
+	return weigh(v, depth-1)
 }
 
 func saneNumber(s string) bool {

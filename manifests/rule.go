@@ -10,12 +10,13 @@ import (
 // have it.
 type place struct {
 	origin  string // canonical; a template keeps its ${options.name}
-	scheme  string // "" when the origin is wrong; http for an option that is the whole origin
+	scheme  string // "" when the origin has none of ours; http for an option that is the whole origin
 	methods []string
 	paths   []string
 }
 
-// origin reads the origin of n. Class 3 goes to no wildcard.
+// origin reads the origin of n, "" when it is wrong; scheme is then what it
+// seems to be. Class 3 goes to no wildcard.
 func (p *parser) origin(n node, noWildcard bool) (canonical, scheme string) {
 	text := n.get("origin")
 	if text.str() == "" {
@@ -31,7 +32,7 @@ func (p *parser) origin(n node, noWildcard bool) (canonical, scheme string) {
 	switch {
 	case err != nil:
 		p.add(text.pointer, err.Error(), "write scheme://host[:port]")
-		return "", ""
+		return "", seemingScheme(text.str())
 	case !wild:
 		return o.String(), o.Scheme
 	case noWildcard:
@@ -44,7 +45,7 @@ func (p *parser) template(text node) (canonical, scheme string) {
 	t, err := parseTemplate(text.str())
 	if err != nil {
 		p.add(text.pointer, err.Error(), `write "${options.name}", "https://${options.name}" or "https://${options.name}.example.com"`)
-		return "", ""
+		return "", seemingScheme(text.str())
 	}
 	option, ok := p.m.Options.Lookup(t.option)
 	switch {
@@ -60,6 +61,15 @@ func (p *parser) template(text node) (canonical, scheme string) {
 	}
 	scheme, _, _ = strings.Cut(t.text, "://")
 	return t.text, scheme
+}
+
+// seemingScheme is the scheme of an origin that is wrong otherwise.
+func seemingScheme(origin string) string {
+	scheme, _, _ := strings.Cut(origin, "://")
+	if _, ok := schemePort(strings.ToLower(scheme)); ok {
+		return strings.ToLower(scheme)
+	}
+	return ""
 }
 
 func (p *parser) suggestOption(name string) string {
@@ -96,7 +106,7 @@ func (p *parser) place(n node, noWildcard bool) place {
 			p.add(path.pointer, err.Error(), "write a pattern such as /v1/users/* or /dav/**")
 		}
 	}
-	if n.value != nil && !n.get("paths").there {
+	if n.isObject() && !n.get("paths").there && (at.scheme != "" || !n.get("origin").there) {
 		p.add(n.pointer, `"paths" is missing`, `list the paths, such as ["/v1/**"]; ["/**"] is every path`)
 	}
 	return at

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,10 @@ import (
 
 // dialect is the JSON Schema that all our schemas are in.
 const dialect = "https://json-schema.org/draft/2020-12/schema"
+
+// maxViolations is how many broken rules are read; a list of faults has room
+// for no more.
+const maxViolations = 2 * MaxFaults
 
 var errLoad = errors.New("a $ref leads out of the manifest")
 
@@ -89,46 +94,74 @@ type violation struct {
 	within  []any // the schemas around the keyword, outermost first
 }
 
-// violations lists the leaves of e. Where one of several forms would do, the
-// choice is the leaf, not each form that did not fit.
+// violations reads the leaves of e, in a fixed order.
 func violations(e *jsonschema.ValidationError, doc any) []violation {
-	var list []violation
-	var walk func(e *jsonschema.ValidationError)
-	walk = func(e *jsonschema.ValidationError) {
-		v := newViolation(e, doc)
-		choice := slices.Contains([]string{"anyOf", "oneOf", "not", "contains", "minContains", "maxContains"}, v.keyword)
-		if len(e.Causes) == 0 || choice {
-			list = append(list, v)
-			return
-		}
-		for _, cause := range e.Causes {
-			walk(cause)
-		}
-	}
-	walk(e)
-	slices.SortStableFunc(list, func(a, b violation) int {
-		if c := comparePointers(pointerOf(a.place), pointerOf(b.place)); c != 0 {
-			return c
-		}
-		return strings.Compare(a.keyword, b.keyword)
+	leaves := leavesOf(e, nil)
+	slices.SortFunc(leaves, func(a, b *jsonschema.ValidationError) int {
+		return cmp.Or(strings.Compare(a.InstanceLocation, b.InstanceLocation), strings.Compare(a.AbsoluteKeywordLocation, b.AbsoluteKeywordLocation))
 	})
+	list := make([]violation, min(len(leaves), maxViolations))
+	for i := range list {
+		list[i] = newViolation(leaves[i], doc)
+	}
+	return list
+}
+
+// leavesOf appends the leaves of e. Where one of several forms would do, the
+// choice is the leaf, not each form that did not fit.
+func leavesOf(e *jsonschema.ValidationError, list []*jsonschema.ValidationError) []*jsonschema.ValidationError {
+	at := e.AbsoluteKeywordLocation
+	switch at[strings.LastIndexByte(at, '/')+1:] {
+	case "anyOf", "oneOf", "not", "contains", "minContains", "maxContains":
+		return append(list, e)
+	}
+	if len(e.Causes) == 0 {
+		return append(list, e)
+	}
+	for _, cause := range e.Causes {
+		list = leavesOf(cause, list)
+	}
 	return list
 }
 
 func newViolation(e *jsonschema.ValidationError, doc any) violation {
 	_, location, _ := strings.Cut(e.AbsoluteKeywordLocation, "#")
 	v := violation{place: tokens(e.InstanceLocation), rule: doc}
+	var holds holding // what the tokens so far lead to
 	for _, token := range tokens(location) {
+		switch holds {
+		case holdsSchema:
+			v.keyword, holds = token, keywordHolds(token)
+		case holdsSchemas:
+			v.keyword, holds = "", holdsSchema
+		default:
+			return v // the rest is inside the keyword's value
+		}
 		v.within = append(v.within, v.rule)
 		v.rule = child(v.rule, token)
-		if _, index := v.within[len(v.within)-1].([]any); !index {
-			v.keyword = token
-		}
-	}
-	if v.rule == false && len(e.Causes) == 0 && !strings.HasSuffix(v.keyword, "Properties") && !strings.HasSuffix(v.keyword, "Items") {
-		v.keyword = "" // the schema false stands where a keyword would
 	}
 	return v
+}
+
+// holding is what stands at a place of a schema.
+type holding int
+
+const (
+	holdsSchema holding = iota
+	holdsSchemas
+	holdsData
+)
+
+// keywordHolds says what stands under a keyword of JSON Schema 2020-12.
+func keywordHolds(keyword string) holding {
+	switch keyword {
+	case "properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "allOf", "anyOf", "oneOf", "prefixItems":
+		return holdsSchemas
+	case "not", "if", "then", "else", "items", "contains", "additionalProperties", "propertyNames",
+		"unevaluatedItems", "unevaluatedProperties", "contentSchema":
+		return holdsSchema
+	}
+	return holdsData
 }
 
 // tokens splits the library's pointers, which are escaped for a URL too.

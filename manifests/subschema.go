@@ -6,13 +6,19 @@ import (
 	"strings"
 )
 
-// Bounds of a stream's schema. The compiler's time grows with the square of
-// the first, a record's with the second.
+// Bounds of the streams' schemas. The compiler's time grows with the square of
+// a schema's size, and a record's with its expansion; what all streams may have
+// together keeps the worst manifest under a second.
 const (
-	maxSchemaNodes = 2048
-	maxExpansion   = 16 << 10 // schemas, every $ref replaced by what it leads to
-	maxRecursion   = 64       // places where a schema leads back into itself
+	maxSchemaNodes = 2048               // of one stream
+	maxAllNodes    = 4 * maxSchemaNodes // of all
+	maxExpansion   = 16 << 10           // schemas, every $ref replaced by what it leads to
+	maxAllExpanded = 2 * maxExpansion   // of all
+	maxRecursion   = 64                 // places where a schema leads back into itself
 )
+
+// schemaBudget is how much of the bounds for all streams is used up.
+type schemaBudget struct{ nodes, expanded int }
 
 // subschema is one schema inside another, and which part of an instance it is
 // applied to.
@@ -75,7 +81,7 @@ func (p *parser) subschemas(n node) map[string]node {
 	all := map[string]node{}
 	var walk func(n node)
 	walk = func(n node) {
-		if len(all) > maxSchemaNodes {
+		if len(all) > maxSchemaNodes || p.budget.nodes > maxAllNodes {
 			return
 		}
 		all[n.pointer] = n
@@ -85,8 +91,9 @@ func (p *parser) subschemas(n node) map[string]node {
 		}
 	}
 	walk(n)
-	if len(all) > maxSchemaNodes {
-		p.add(n.pointer, fmt.Sprintf("it has more than %d subschemas", maxSchemaNodes), "make it simpler")
+	p.budget.nodes += len(all)
+	if len(all) > maxSchemaNodes || p.budget.nodes > maxAllNodes {
+		p.add(n.pointer, fmt.Sprintf("it has more than %d subschemas, or all streams together more than %d", maxSchemaNodes, maxAllNodes), "make it simpler")
 		return all
 	}
 	for _, sub := range all {
@@ -126,13 +133,16 @@ func target(root, ref node) string {
 // the record: one that is huge when every $ref is replaced by what it leads
 // to, or that leads back into itself along two ways which one record can take
 // both, so that the work doubles with each level. (The ways back, as paths
-// into an instance, have to be a prefix code.)
-func (p *parser) cost(root node, all map[string]node) {
+// into an instance, have to be a prefix code.) It returns the size.
+func (p *parser) cost(root node, all map[string]node) int {
 	e := expansion{root: root, all: all, entered: map[string]int{}}
-	e.expand(root, nil)
+	if p.budget.expanded <= maxAllExpanded {
+		e.expand(root, nil)
+	}
+	p.budget.expanded += e.count
 	problem := ""
 	switch {
-	case e.count > maxExpansion:
+	case e.count > maxExpansion || p.budget.expanded > maxAllExpanded:
 		problem = "it is too large when every $ref is replaced by what it leads to"
 	case e.endless:
 		problem = "a $ref leads back to itself without going into the record"
@@ -142,6 +152,7 @@ func (p *parser) cost(root node, all map[string]node) {
 	if problem != "" {
 		p.add(root.pointer, problem, "make it simpler: checking it could take time without bound")
 	}
+	return max(e.count, 1)
 }
 
 type expansion struct {

@@ -1,0 +1,180 @@
+package manifests
+
+import (
+	"encoding/json"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestBind(t *testing.T) {
+	m := parse(t, read(t, "contacts.json"))
+	for value, want := range map[string]string{
+		"https://contacts.icloud.com":                        "https://contacts.icloud.com",
+		"HTTPS://DAV.Example:443/":                           "https://dav.example",
+		"https://cloud.example/remote.php/dav/addressbooks/": "https://cloud.example",
+		"http://localhost:5232":                              "http://localhost:5232",
+		"https://[::1]:8443/":                                "https://[::1]:8443",
+	} {
+		b := bind(t, m, map[string]any{"base_url": value})
+		c, _ := b.Credential("APP_PASSWORD")
+		if c.SendTo[0].Origin != want || b.Egress[0].Origin != want || b.Options["base_url"] != value {
+			t.Errorf("%q binds to %q and %q", value, c.SendTo[0].Origin, b.Egress[0].Origin)
+		}
+	}
+	if m.Credentials[1].SendTo[0].Origin != "${options.base_url}" || m.Egress[0].Origin != "${options.base_url}" {
+		t.Error("Bind changed the manifest")
+	}
+	if b := bind(t, m, nil); b.Egress[0].Origin != "https://contacts.icloud.com" {
+		t.Errorf("the default is not put in: %q", b.Egress[0].Origin)
+	}
+}
+
+func TestBindRefusesTricks(t *testing.T) {
+	m := parse(t, read(t, "contacts.json"))
+	for _, value := range []any{
+		"", "contacts.icloud.com", "//contacts.icloud.com", "https://", "imaps://contacts.icloud.com", "javascript://x", "https://*.icloud.com",
+		"https://user@contacts.icloud.com", "https://contacts.icloud.com@evil.example", "https://contacts.icloud.com\\@evil.example",
+		"https://contacts.icloud.com/?x", "https://contacts.icloud.com/#x", "https://contacts.icloud.com/../x", "https://a.example/%2f",
+		"https://contacts.icloud.com:0", "https://127.1", "https://${options.base_url}", "https://a.example https://b.example", 1, true, nil,
+	} {
+		if b, err := m.Bind(map[string]any{"base_url": value}); err == nil {
+			t.Errorf("%q binds to %q", value, b.Egress[0].Origin)
+		} else if f := faultsOf(t, err); f[0].Pointer != "/base_url" {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+	all, _ := everything(t)
+	for name, values := range map[string][]string{
+		"shop":      {"a.b", "evil.example/", "a@b", "a:1", "a/b", "*", "a#", "a?", "a%2e", "a。b", "a․b", "", "-"},
+		"mail_host": {"m.example:993", "u@m.example", "m.example/x", "https://m.example", "*.example", "[::1]", "m.example.", "0x7f.1", "", "..", "m example"},
+	} {
+		for _, value := range values {
+			options := map[string]any{"shop": "s", "mail_host": "m.example", name: value}
+			if b, err := all.Bind(options); err == nil {
+				t.Errorf("%s %q binds to %v", name, value, b.Egress)
+			}
+		}
+	}
+	b := bind(t, all, map[string]any{"shop": "a-b", "mail_host": "M.Example"})
+	if b.Egress[3].Origin != "https://a-b.myshopify.com" || b.Egress[4].Origin != "imaps://m.example" || b.Egress[5].Origin != "smtp://m.example" {
+		t.Errorf("bound to %v", b.Egress)
+	}
+}
+
+// A template binds the pattern's own value past the option's pattern too.
+func TestTemplateBind(t *testing.T) {
+	label, err := parseTemplate("https://${options.x}.a.example:8443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"a.b", "a。b", "a․b", "a．b", "x@y", "x:1", "", "*"} {
+		if o, err := label.bind(value); err == nil {
+			t.Errorf("%q becomes %v", value, o)
+		}
+	}
+	if o, err := label.bind("Bücher"); err != nil || o.String() != "https://xn--bcher-kva.a.example:8443" {
+		t.Errorf("bücher becomes %v, %v", o, err)
+	}
+	host, err := parseTemplate("HTTPS://${options.x}:443")
+	if err != nil || host.text != "https://${options.x}" {
+		t.Fatalf("%+v, %v", host, err)
+	}
+	if o, err := host.bind("10.0.0.1"); err != nil || o.String() != "https://10.0.0.1" {
+		t.Errorf("an address becomes %v, %v", o, err)
+	}
+}
+
+func TestBindCoverage(t *testing.T) {
+	raw := edit(t, "contacts.json", edits{"/egress/0/origin": `"https://contacts.icloud.com"`})
+	m := parse(t, raw)
+	bind(t, m, nil)
+	wantFaults(t, second(m.Bind(map[string]any{"base_url": "https://elsewhere.example"})), " ~ no egress rule covers")
+}
+
+func TestOptions(t *testing.T) {
+	m, b := everything(t)
+	want := map[string]any{"shop": "my-shop", "mail_host": "mail.example", "days": int64(30), "ratio": 0.5, "archive": false, "region": "eu"}
+	if !reflect.DeepEqual(b.Options, want) {
+		t.Errorf("options %#v", b.Options)
+	}
+	text, err := json.Marshal(b.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back map[string]any
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if again := bind(t, m, back); !reflect.DeepEqual(again.Options, want) {
+		t.Errorf("options change on the way through JSON: %#v", again.Options)
+	}
+	for name, c := range map[string]struct {
+		change map[string]any
+		want   []string
+	}{
+		"missing":       {map[string]any{"shop": nil}, []string{"/shop ~ not a text"}},
+		"unknown":       {map[string]any{"shops": "x"}, []string{"/shops ~ not an option"}},
+		"out of bounds": {map[string]any{"days": 0, "ratio": math.NaN()}, []string{"/ratio ~ not a number"}},
+		"too low":       {map[string]any{"days": 0}, []string{"/days ~ at least 1"}},
+		"a fraction":    {map[string]any{"days": 1.5}, []string{"/days ~ whole number"}},
+		"infinite":      {map[string]any{"ratio": json.Number("1e999")}, []string{"/ratio ~ not a number"}},
+		"not listed":    {map[string]any{"region": "jp"}, []string{"/region ~ listed"}},
+		"no match":      {map[string]any{"shop": "A"}, []string{"/shop ~ pattern"}},
+		"no host name":  {map[string]any{"mail_host": "a b"}, []string{"/mail_host ~ valid hostname"}},
+		"text as bool":  {map[string]any{"archive": "true"}, []string{"/archive ~ not true or false"}},
+		"an object":     {map[string]any{"shop": map[string]any{}}, []string{"/shop ~ not a text"}},
+	} {
+		values := map[string]any{"shop": "my-shop", "mail_host": "mail.example"}
+		for k, v := range c.change {
+			values[k] = v
+		}
+		t.Run(name, func(t *testing.T) {
+			wantFaults(t, m.Options.Validate(values), c.want...)
+			wantFaults(t, second(m.Bind(values)), c.want...)
+		})
+	}
+	wantFaults(t, m.Options.Validate(nil), "/mail_host ~ missing", "/shop ~ missing")
+	if !strings.Contains(m.Options.Validate(map[string]any{"shops": "x"}).Error(), `did you mean "shop"?`) {
+		t.Error("nothing is suggested for shops")
+	}
+}
+
+func TestOptionsLookups(t *testing.T) {
+	m, _ := everything(t)
+	days, ok := m.Options.Lookup("days")
+	if !ok || days.Title != "Days back" || days.Type != "integer" || days.Default != int64(30) || days.Required {
+		t.Errorf("days is %+v", days)
+	}
+	if list := m.Options.List(); len(list) != 6 || list[0].Name != "archive" || m.Options.Titles["region"] != "region" {
+		t.Errorf("options %+v", list)
+	}
+	for _, c := range []struct {
+		name, text string
+		want       any
+	}{
+		{"days", "7", int64(7)}, {"ratio", "1e-1", 0.1}, {"archive", "true", true}, {"shop", "7", "7"},
+		{"days", "x", nil}, {"days", "1.5", nil}, {"days", "0x7", nil}, {"archive", "yes", nil}, {"nothing", "1", nil}, {"ratio", "Inf", nil},
+	} {
+		if got, err := m.Options.ParseText(c.name, c.text); got != c.want || (err == nil) != (c.want != nil) {
+			t.Errorf("ParseText(%q, %q) = %v, %v", c.name, c.text, got, err)
+		}
+	}
+	var none *Options
+	if len(none.List()) != 0 || len(none.Defaults()) != 0 || none.Validate(nil) != nil {
+		t.Error("no options are not none")
+	}
+	wantFaults(t, none.Validate(map[string]any{"x": 1}), "/x ~ not an option")
+	if v, err := none.ParseText("x", "1"); err == nil {
+		t.Errorf("an option that is not there is %v", v)
+	}
+}
+
+func TestHostCalls(t *testing.T) {
+	_, b := everything(t)
+	calls := b.HostCalls()
+	if len(calls) != 3 || calls[0].Origin != "https://api.everything.example" || calls[0].Path != "/v1/user" || calls[1].Method != "POST" || calls[2].Method != "" {
+		t.Errorf("host calls %+v", calls)
+	}
+}
