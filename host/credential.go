@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -27,11 +28,13 @@ type credential struct {
 
 	// ready says that issued may be handed out with no more questions: the
 	// verdict stands until the warden or a refresh takes it back.
-	ready  atomic.Bool
-	uses   atomic.Int64 // fast uses since the last flush
-	issued []byte       // the surrogate, or an identity's plain value; written before ready
+	ready atomic.Bool
+	uses  atomic.Int64 // fast answers since the last flush
 
-	token string // the surrogate; the guest's thread owns it
+	// The guest's thread owns these; they hold while ready does.
+	issued   []byte // the surrogate, or an identity's plain value
+	standing []byte // what status answers
+	token    string // the surrogate
 
 	mu       sync.Mutex
 	entry    *vaultstore.Entry // nil when nothing is stored
@@ -98,7 +101,7 @@ func (r *run) refresh(c *credential) error {
 	entry, err := r.host.vault.Get(r, r.scope.Address(c.decl.Name))
 	switch {
 	case errors.Is(err, vaultstore.ErrNotFound):
-		c.entry, c.current = nil, vaultstore.Version{}
+		c.take(vaultstore.Entry{})
 	case err != nil:
 		return err
 	default:
@@ -114,7 +117,11 @@ func (c *credential) take(entry vaultstore.Entry) {
 	current, ok := entry.Stages[vaultstore.Current]
 	if !ok {
 		c.entry, c.current = nil, vaultstore.Version{}
+		c.ready.Store(false)
 		return
+	}
+	if c.entry != nil && c.entry.Generation != entry.Generation {
+		c.ready.Store(false) // what was found out was about another value
 	}
 	c.entry, c.current = &entry, current
 }
@@ -127,13 +134,7 @@ func (r *run) use(mod api.Module, stack []uint64) {
 		stack[0] = result(r.fail(s))
 		return
 	}
-	if c := r.credentials[string(name)]; c != nil && c.ready.Load() && uint32(stack[3]) >= uint32(len(c.issued)) {
-		if !mod.Memory().Write(uint32(stack[2]), c.issued) {
-			stack[0] = result(r.fail(abi.StatusInvalid))
-			return
-		}
-		c.uses.Add(1)
-		stack[0] = uint64(len(c.issued))
+	if c := r.credentials[string(name)]; c != nil && c.ready.Load() && fast(c, mod, stack, c.issued) {
 		return
 	}
 	buf, s := r.output(mod, stack[2], stack[3])
@@ -149,6 +150,16 @@ func (r *run) use(mod api.Module, stack []uint64) {
 	stack[0] = r.deliver(buf, c.issued)
 }
 
+// fast writes a standing answer to the guest's buffer, when it fits there.
+func fast(c *credential, mod api.Module, stack []uint64, answer []byte) bool {
+	if uint32(stack[3]) < uint32(len(answer)) || !mod.Memory().Write(uint32(stack[2]), answer) {
+		return false // the slow path says what is wrong
+	}
+	c.uses.Add(1)
+	stack[0] = uint64(len(answer))
+	return true
+}
+
 // issue decides whether a name may be used, and mints its surrogate.
 func (r *run) issue(name string) (*credential, abi.Status) {
 	c, verdict, err := r.ask(name)
@@ -158,12 +169,15 @@ func (r *run) issue(name string) (*credential, abi.Status) {
 	if !verdict.Allowed {
 		return nil, verdict.Status
 	}
-	r.hand(c)
+	if err := r.hand(c, verdict.Class); err != nil {
+		return nil, r.unavailable(err)
+	}
 	return c, abi.StatusOK
 }
 
-// hand makes a credential's surrogate ready to be handed out.
-func (r *run) hand(c *credential) {
+// hand makes the answers for a credential that was allowed ready to be given
+// out.
+func (r *run) hand(c *credential, class abi.Class) error {
 	switch {
 	case c.decl.Identity:
 		c.issued = append([]byte(nil), c.value()...)
@@ -172,7 +186,24 @@ func (r *run) hand(c *credential) {
 		c.issued = []byte(c.token)
 		r.surrogates[c.token] = c
 	}
+	standing, err := c.describe(abi.CredentialActive, class)
+	if err != nil {
+		return err
+	}
+	c.standing = standing
 	c.ready.Store(true)
+	return nil
+}
+
+// describe is what status answers.
+func (c *credential) describe(state abi.CredentialState, class abi.Class) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	st := abi.CredentialStatus{Class: class, State: state}
+	if end := c.current.ExpiresAt; !end.IsZero() {
+		st.ExpiresAt = end.UTC().Format(time.RFC3339)
+	}
+	return json.Marshal(st)
 }
 
 // ask decides on the issue of a name and audits it.
@@ -236,6 +267,9 @@ func (r *run) status(mod api.Module, stack []uint64) {
 		stack[0] = result(r.fail(s))
 		return
 	}
+	if c := r.credentials[string(name)]; c != nil && c.ready.Load() && fast(c, mod, stack, c.standing) {
+		return
+	}
 	buf, s := r.output(mod, stack[2], stack[3])
 	if s != abi.StatusOK {
 		stack[0] = result(r.fail(s))
@@ -246,26 +280,28 @@ func (r *run) status(mod api.Module, stack []uint64) {
 		stack[0] = result(r.fail(r.unavailable(err)))
 		return
 	}
-	st := abi.CredentialStatus{State: abi.CredentialActive}
+	state := abi.CredentialActive
 	switch verdict.Status {
 	case abi.StatusOK:
 	case abi.StatusNotFound:
-		st.State = abi.CredentialMissing
+		state = abi.CredentialMissing
 	case abi.StatusExpired:
-		st.State = abi.CredentialExpired
+		state = abi.CredentialExpired
 	case abi.StatusRejected:
-		st.State = abi.CredentialRejected
+		state = abi.CredentialRejected
 	default:
 		stack[0] = result(r.fail(verdict.Status))
 		return
 	}
-	st.Class = verdict.Class
-	c.mu.Lock()
-	if end := c.current.ExpiresAt; !end.IsZero() {
-		st.ExpiresAt = end.UTC().Format(time.RFC3339)
+	answer, err := c.describe(state, verdict.Class)
+	if err == nil && verdict.Allowed {
+		err = r.hand(c, verdict.Class) // the next answer is as quick as use
 	}
-	c.mu.Unlock()
-	stack[0] = r.deliverJSON(buf, st)
+	if err != nil {
+		stack[0] = result(r.fail(r.unavailable(err)))
+		return
+	}
+	stack[0] = r.deliver(buf, answer)
 }
 
 // reject hears that the source refused a credential. What counts is what the

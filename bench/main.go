@@ -1,0 +1,80 @@
+// Command bench measures what Sallyport costs beside bare wazero, in one run
+// on one machine, and writes RESULTS.md.
+//
+// # Promise
+//
+// Every figure that is compared was measured side by side with what it is
+// compared to, in turns, and is the median of its rounds. Trust the ratios;
+// the times are of the machine it ran on. Nothing is left out because it
+// looks bad.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	out := flag.String("o", "RESULTS.md", "where to write the results")
+	rounds := flag.Int("rounds", 11, "rounds of each measurement")
+	calls := flag.Int("calls", 1_000_000, "host calls in a round")
+	contacts := flag.String("contacts", filepath.Join("..", "examples", "contacts"), "the contacts example, built")
+	flag.Parse()
+	text, err := measure(context.Background(), *rounds, *calls, *contacts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(text)
+	if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func measure(ctx context.Context, rounds, calls int, contacts string) (string, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# What Sallyport costs\n\nWritten by `make bench`; %s, %s/%s, %d CPUs, %s. Medians of %d rounds, measured in turns in one process.\n"+
+		"Trust the ratios, not the times.\n\n", time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), rounds)
+	table, err := measureCalls(ctx, rounds, calls)
+	if err != nil {
+		return "", err
+	}
+	b.WriteString(table)
+	loads, err := measureLoads(ctx, rounds, contacts)
+	if err != nil {
+		return "", err
+	}
+	b.WriteString(loads)
+	return b.String(), nil
+}
+
+// inTurns runs each of fs rounds times, one after the other, and returns the
+// median of what each returned.
+func inTurns(rounds int, fs ...func() (time.Duration, error)) ([]time.Duration, error) {
+	all := make([][]time.Duration, len(fs))
+	for range rounds {
+		for i, f := range fs {
+			runtime.GC()
+			d, err := f()
+			if err != nil {
+				return nil, err
+			}
+			all[i] = append(all[i], d)
+		}
+	}
+	medians := make([]time.Duration, len(fs))
+	for i, ds := range all {
+		slices.Sort(ds)
+		medians[i] = ds[len(ds)/2]
+	}
+	return medians, nil
+}
+
+func ratio(a, b time.Duration) string { return fmt.Sprintf("%.2f", float64(a)/float64(b)) }
