@@ -57,6 +57,7 @@ type command struct {
 	shown string // how that is written on the command line: "< password.txt"
 	exit  int    // the exit code that is expected
 	hide  bool   // do not show what it prints on stdout
+	mute  bool   // nor what it prints on stderr
 }
 
 // run shows a command line, runs it, shows what it prints, and returns what
@@ -78,7 +79,9 @@ func (s *stage) run(ctx context.Context, c command) (string, error) {
 	if !c.hide {
 		s.show(stdout.String())
 	}
-	s.show(stderr.String())
+	if !c.mute {
+		s.show(stderr.String())
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return "", err
@@ -92,10 +95,18 @@ func (s *stage) run(ctx context.Context, c command) (string, error) {
 	return stdout.String(), nil
 }
 
+// lineWidth is what is shown of a line: records are longer than a terminal is
+// wide.
+const lineWidth = 110
+
 // show writes what a command printed, indented.
 func (s *stage) show(text string) {
 	for line := range strings.Lines(text) {
-		fmt.Fprintf(s.out, "   %s\n", strings.TrimSuffix(line, "\n"))
+		line = strings.TrimSuffix(line, "\n")
+		if runes := []rune(line); len(runes) > lineWidth {
+			line = string(runes[:lineWidth-1]) + "…"
+		}
+		fmt.Fprintf(s.out, "   %s\n", line)
 	}
 }
 
