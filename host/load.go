@@ -15,8 +15,10 @@ import (
 	"github.com/sallyport-host/sallyport/manifests"
 )
 
-// Connector is a loaded package: checked, linked and compiled, not running.
+// Connector is a loaded package: checked, linked and compiled, not running. It
+// runs on the host that loaded it.
 type Connector struct {
+	host     *Host
 	manifest *manifests.Manifest
 	modules  map[abi.Role]*loaded
 }
@@ -41,7 +43,7 @@ func (h *Host) Load(ctx context.Context, p Package) (*Connector, error) {
 	if m.NotRunnable != "" {
 		return nil, h.refuseLoad(ctx, m, []*Refusal{{Thing: "connector " + m.ConnectorKey, Rule: "not_runnable", Reason: m.NotRunnable}})
 	}
-	c := &Connector{manifest: m, modules: map[abi.Role]*loaded{}}
+	c := &Connector{host: h, manifest: m, modules: map[abi.Role]*loaded{}}
 	var refusals []*Refusal
 	for _, role := range abi.Roles() {
 		stated, ok := m.Modules[role]

@@ -164,6 +164,9 @@ func (h *Host) Run(ctx context.Context, c *Connector, o RunOptions) (Result, err
 }
 
 func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, error) {
+	if c.host != h {
+		return nil, fmt.Errorf("connector %s was loaded by another host: load it with this one", c.manifest.ConnectorKey)
+	}
 	if o.Owner == "" {
 		o.Owner = capabilities.DefaultOwner
 	}
