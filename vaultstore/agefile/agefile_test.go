@@ -11,11 +11,11 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) vaultstore.Store { return newVault(t).open() })
+	storetest.Run(t, func(t *testing.T) vaultstore.Store { return vaultIn(t, t.TempDir()).open() })
 }
 
 func TestReopen(t *testing.T) {
-	v := newVault(t)
+	v := vaultIn(t, t.TempDir())
 	storetest.Reopen(t, func(*testing.T) vaultstore.Store { return v.open() })
 }
 
@@ -28,7 +28,7 @@ type vault struct {
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
-	return vaultIn(t, t.TempDir())
+	return vaultIn(t, scratch(t))
 }
 
 func vaultIn(t *testing.T, home string) *vault {

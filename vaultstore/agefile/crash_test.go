@@ -53,7 +53,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 		}, outcome{"old", token, 1}, outcome{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			base := vaultIn(t, scratch(t))
+			base := newVault(t)
 			s := base.openFaulty(&faults{})
 			c.setup(t, s)
 			everyFault(t, base, c.op, func(t *testing.T, v *vault, how faultKind, err error) {
@@ -186,7 +186,7 @@ func temporaries(t *testing.T, v *vault) (all []string) {
 func TestCrashRaisingAMark(t *testing.T) {
 	for name, before := range map[string]uint64{"the first": 0, "a second": 3} {
 		t.Run(name, func(t *testing.T) {
-			base := vaultIn(t, scratch(t))
+			base := newVault(t)
 			if s := base.openFaulty(&faults{}); before > 0 {
 				if err := s.RaiseMark(t.Context(), "alice", "m", before); err != nil {
 					t.Fatal(err)
