@@ -253,15 +253,13 @@ func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
 	return kept, nil
 }
 
-// Remove removes a file, and waits until that is on disk.
+// Remove removes a file. That is on disk with the next file that is written to
+// the same folder.
 func (d *Dir) Remove(name string) error {
 	if err := d.checkFolders(path.Dir(name)); err != nil {
 		return err
 	}
-	if err := d.root.Remove(name); err != nil {
-		return err
-	}
-	return d.flush(path.Dir(name))
+	return d.root.Remove(name)
 }
 
 // flush makes the names in a folder durable.
