@@ -74,7 +74,7 @@ func FuzzHostCalls(f *testing.F) {
 		}
 		f.Add(program)
 	}
-	w := newWorld(f)
+	w := emptyWorld(f)
 	w.store("TOKEN", canary, abi.ClassToken)
 	f.Fuzz(func(t *testing.T, program []byte) {
 		if len(program) > 2000 {

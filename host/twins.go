@@ -55,6 +55,7 @@ func (m *MemoryApprovals) Approve(a capabilities.Approval) (capabilities.Approva
 	if err != nil {
 		return capabilities.Approval{}, err
 	}
+	s.envelopes = nil // older ones are never in force again
 	m.add(a.Scope, s, a.Serial, envelope)
 	return a, nil
 }

@@ -167,10 +167,13 @@ type world struct {
 
 func newWorld(t testing.TB, change ...func(host.Config) host.Config) *world {
 	t.Helper()
-	return newWorldIn(t.Context(), t, change...)
+	w := emptyWorld(t, change...)
+	w.connector = w.load(testManifest, guest(t))
+	return w
 }
 
-func newWorldIn(ctx context.Context, t testing.TB, change ...func(host.Config) host.Config) *world {
+// emptyWorld has no connector yet.
+func emptyWorld(t testing.TB, change ...func(host.Config) host.Config) *world {
 	t.Helper()
 	w := &world{
 		t: t, vault: memory.New(), approvals: host.NewMemoryApprovals(), audit: host.NewMemoryAuditor(), states: host.NewMemoryState(),
@@ -187,7 +190,7 @@ func newWorldIn(ctx context.Context, t testing.TB, change ...func(host.Config) h
 		config = f(config)
 	}
 	var err error
-	if w.host, err = host.New(ctx, config); err != nil {
+	if w.host, err = host.New(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -195,7 +198,6 @@ func newWorldIn(ctx context.Context, t testing.TB, change ...func(host.Config) h
 			t.Error(err)
 		}
 	})
-	w.connector = w.load(testManifest, guest(t))
 	return w
 }
 

@@ -78,7 +78,7 @@ func Parse(text []byte, l Limits) (any, error) {
 
 // Pointer appends one reference token to an RFC 6901 pointer.
 func Pointer(base, token string) string {
-	return base + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
+	return base + "/" + strings.ReplaceAll(strings.ReplaceAll(token, "~", "~0"), "/", "~1")
 }
 
 type parser struct {
