@@ -73,7 +73,7 @@ func waitFor(t *testing.T, seen *buffer, text string) {
 func TestSecretOnRealTerminal(t *testing.T) {
 	keyboard, tty := openPTY(t)
 	seen := watch(keyboard)
-	term, ok := Open(tty, tty)
+	term, ok := Open(tty, NewScreen(tty))
 	if !ok {
 		t.Fatal("a pseudo-terminal is no terminal")
 	}
@@ -111,7 +111,7 @@ func TestSecretOnRealTerminal(t *testing.T) {
 func TestCancelOnRealTerminal(t *testing.T) {
 	keyboard, tty := openPTY(t)
 	seen := watch(keyboard)
-	term, _ := Open(tty, tty)
+	term, _ := Open(tty, NewScreen(tty))
 	before := localFlags(t, tty)
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
@@ -141,7 +141,7 @@ func TestOpenWithoutTerminal(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	if _, ok := Open(r, w); ok {
+	if _, ok := Open(r, NewScreen(w)); ok {
 		t.Error("a pipe passed for a terminal")
 	}
 }

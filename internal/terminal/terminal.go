@@ -74,20 +74,20 @@ func New(dev Device, screen *Screen) *Terminal {
 }
 
 // Open returns the terminal of the process, and false when nobody is there:
-// when stdin is no terminal, or neither stderr nor the controlling terminal
-// can be written to.
-func Open(stdin, stderr *os.File) (*Terminal, bool) {
-	if !term.IsTerminal(int(stdin.Fd())) {
+// when stdin is no terminal, or there is nothing to write to. screen is nil
+// when stderr is no terminal; the controlling terminal then serves.
+func Open(stdin *os.File, screen *Screen) (*Terminal, bool) {
+	if !IsTerminal(stdin) {
 		return nil, false
 	}
-	if !IsTerminal(stderr) {
+	if screen == nil {
 		tty, err := os.OpenFile(ttyPath, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, false
 		}
-		stderr = tty // open for as long as the process is
+		screen = NewScreen(tty) // open for as long as the process is
 	}
-	return New(fileDevice{stdin}, NewScreen(stderr)), true
+	return New(fileDevice{stdin}, screen), true
 }
 
 // IsTerminal reports whether f is one.

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-host/sallyport/internal/app"
+	"github.com/sallyport-host/sallyport/internal/home"
+	"github.com/sallyport-host/sallyport/internal/terminal"
+)
+
+// cli is one invocation: the flags of every command, and the person.
+type cli struct {
+	stdin, stdout, stderr *os.File
+
+	err      io.Writer        // stderr, above the status line where it is a terminal
+	screen   *terminal.Screen // nil when stderr is no terminal
+	terminal *terminal.Terminal
+
+	options app.Options
+	json    bool
+	quiet   bool
+	started bool // a command's own code runs: what fails now is not its usage
+}
+
+func newCLI(stdin, stdout, stderr *os.File) *cli {
+	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr, err: stderr}
+	if terminal.IsTerminal(stderr) {
+		c.screen = terminal.NewScreen(stderr)
+		c.err = c.screen
+	}
+	if t, ok := terminal.Open(stdin, c.screen); ok {
+		c.terminal = t
+	}
+	return c
+}
+
+// signals returns a context that ends with the first interrupt. A second one
+// ends the process at once.
+func (c *cli) signals() (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	caught := make(chan os.Signal, 2)
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-caught
+		cancel()
+		<-caught
+		if c.terminal != nil {
+			c.terminal.Restore()
+		}
+		os.Exit(int(app.Interrupted))
+	}()
+	return ctx, cancel
+}
+
+// app resolves the flags. It is called by the commands that need files.
+func (c *cli) app() (*app.App, error) {
+	a, err := app.New(c.options, home.FromOS(), c.err)
+	if err != nil {
+		return nil, err
+	}
+	a.Terminal, a.Progress, a.RecordsShown = c.terminal, c.screen, terminal.IsTerminal(c.stdout)
+	a.Stdin, a.Stdout = c.stdin, c.stdout
+	return a, nil
+}
+
+// do makes a command's code of f: it builds the app and prints the result,
+// which may be there beside an error.
+func (c *cli) do(f func(ctx context.Context, a *app.App, args []string) (app.Result, error)) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		c.started = true
+		a, err := c.app()
+		if err != nil {
+			return err
+		}
+		result, err := f(cmd.Context(), a, args)
+		if result != nil {
+			err = errors.Join(err, c.print(result, err))
+		}
+		return err
+	}
+}
+
+// print writes the result. Beside an error there is no next step: the error
+// says its own.
+func (c *cli) print(r app.Result, err error) error {
+	return app.Print(r, c.json, c.quiet || err != nil, c.stdout, c.err)
+}
+
+// classify makes a usage error of what cobra found wrong with the command
+// line before any command ran.
+func (c *cli) classify(err error) error {
+	if own := (*app.Error)(nil); !c.started && !errors.As(err, &own) {
+		return app.UsageError("%w; see: sallyport --help", err)
+	}
+	return err
+}
+
+// asJSON also looks at the arguments themselves: the flags may be what is
+// wrong.
+func (c *cli) asJSON(args []string) bool { return c.json || slices.Contains(args, "--json") }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-host/sallyport/internal/app"
+)
+
+// completeConnector completes the folder of a connector.
+func completeConnector(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (c *cli) inspect() *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect CONNECTOR|FILE.wasm",
+		Short: "Show what a connector's modules import, and so could do",
+		Long: `Show the digest, the size and the imports of a connector's modules, and what those
+would allow. A connector is also checked as it would be for a run. Nothing is run.`,
+		Args: exactly("CONNECTOR"),
+		RunE: c.do(func(ctx context.Context, a *app.App, args []string) (app.Result, error) {
+			return a.Inspect(ctx, args[0])
+		}),
+	}
+}
+
+func (c *cli) disclose() *cobra.Command {
+	var o app.Disclose
+	cmd := &cobra.Command{
+		Use:   "disclose CONNECTOR",
+		Short: "Say in plain words what approving a connector hands over",
+		Args:  exactly("CONNECTOR"),
+		RunE: c.do(func(ctx context.Context, a *app.App, args []string) (app.Result, error) {
+			o.Connector = args[0]
+			return a.Disclose(ctx, o)
+		}),
+		ValidArgsFunction: completeConnector,
+	}
+	optionFlag(cmd, &o.Options)
+	return cmd
+}
+
+func optionFlag(cmd *cobra.Command, to *[]string) {
+	cmd.Flags().StringArrayVar(to, "option", nil, "set an option of the connector, `NAME=VALUE`; may be repeated")
+}
+
+func grantFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "grant-file", "", "use the PDPP grant in `FILE` (default: your own use, of all streams)")
+}
+
+func (c *cli) run() *cobra.Command {
+	var o app.Run
+	cmd := &cobra.Command{
+		Use:   "run CONNECTOR",
+		Short: "Run a connector and write its records",
+		Long: `Run a connector that you approved. Its records go to stdout, one JSON object a line,
+or are added to the end of a file with --out: a run tells what changed since the
+last, so earlier records still count. Progress and refusals go to stderr.
+
+The host reaches public addresses over TLS only. --allow-address lets one name go
+to one address, such as a server on this machine or in your network.`,
+		Example: "  sallyport run ./contacts > contacts.jsonl\n  sallyport run ./contacts --out contacts.jsonl --json\n  sallyport run ./contacts --allow-address dav.home.arpa=192.168.1.5:443",
+		Args:    exactly("CONNECTOR"),
+		RunE: c.do(func(ctx context.Context, a *app.App, args []string) (app.Result, error) {
+			o.Connector, o.JSON, o.Quiet = args[0], c.json, c.quiet
+			return a.Run(ctx, o)
+		}),
+		ValidArgsFunction: completeConnector,
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.Full, "full", false, "collect everything again, whatever earlier runs brought")
+	flags.BoolVar(&o.Unattended, "unattended", false, "ask nothing, even on a terminal")
+	flags.StringVar(&o.Out, "out", "", "add the records to the end of `FILE` instead of writing them to stdout")
+	flags.StringArrayVar(&o.Network.AllowAddress, "allow-address", nil, "let `HOST=IP:PORT` be reached, that name at that address; may be repeated")
+	flags.StringArrayVar(&o.Network.CAFiles, "ca-file", nil, "trust the authorities in this PEM `FILE` instead of the system's; may be repeated")
+	grantFlag(cmd, &o.GrantFile)
+	return cmd
+}

@@ -1,0 +1,47 @@
+// Command sallyport runs connectors, programs that collect a person's own
+// data, and lets them use credentials without ever holding one.
+//
+// # Promise
+//
+// The same command line gives the same exit code for the same reason; they
+// are listed in the help. Results are on stdout, everything else on stderr.
+// Off a terminal nothing is asked.
+//
+// # Limits
+//
+// The commands are thin: what they do is in internal/app.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/sallyport-host/sallyport/internal/app"
+)
+
+func main() { os.Exit(int(run(os.Args[1:]))) }
+
+// run is main with its exit code.
+func run(args []string) (code app.Code) {
+	defer func() {
+		if v := recover(); v != nil {
+			// Not the value itself: it may hold what was being worked on.
+			fmt.Fprintf(os.Stderr, "sallyport: internal: a bug (%T); please report this:\n%s", v, debug.Stack())
+			code = app.Internal
+		}
+	}()
+	protectMemory()
+	ignoreClosedPipes()
+	c := newCLI(os.Stdin, os.Stdout, os.Stderr)
+	ctx, stop := c.signals()
+	defer stop()
+	root := c.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		err = c.classify(err)
+		app.PrintError(err, c.asJSON(args), c.err)
+	}
+	return app.Exit(err)
+}

@@ -1,0 +1,175 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/audit"
+	"github.com/sallyport-host/sallyport/internal/terminal"
+)
+
+// AuditShow says which events to show.
+type AuditShow struct {
+	Connector string // a folder or a key; "" for all
+	Run       string // a run's id; "" for all
+	Refused   bool   // only what was refused
+	Limit     int    // the last so many; 0 is all
+}
+
+// Events is the result of [App.AuditShow].
+type Events struct {
+	next
+	Events []host.Event `json:"events"`
+	// Omitted counts the events that fit but were left out by the limit.
+	Omitted int64 `json:"omitted"`
+	// Unreadable says which lines make no sense.
+	Unreadable []string `json:"unreadable,omitempty"`
+}
+
+// Text writes a table, oldest first.
+func (e Events) Text(w io.Writer) error {
+	var b strings.Builder
+	if len(e.Events) == 0 {
+		b.WriteString("no events\n")
+	}
+	rows := make([][]string, len(e.Events))
+	for i, v := range e.Events {
+		rows[i] = []string{v.Time.Local().Format(time.DateTime), string(v.Kind), where(v), what(v), verdict(v), why(v)}
+	}
+	if err := terminal.Table(&b, []string{"TIME", "EVENT", "CONNECTOR", "WHAT", "VERDICT", "WHY"}, rows); err != nil {
+		return err
+	}
+	if e.Omitted > 0 {
+		fmt.Fprintf(&b, "%s before these; give --limit 0 for all\n", plural(e.Omitted, "event"))
+	}
+	for _, line := range e.Unreadable {
+		fmt.Fprintf(&b, "problem: %s\n", terminal.Clean(line, maxMessage))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func where(v host.Event) string {
+	parts := []string{v.Scope.Connector}
+	if v.Scope.Instance != "" && v.Scope.Instance != "default" {
+		parts = append(parts, v.Scope.Instance)
+	}
+	if v.Scope.Grant != "" && v.Scope.Grant != "self" {
+		parts = append(parts, v.Scope.Grant)
+	}
+	return strings.Join(parts, "/")
+}
+
+func what(v host.Event) string {
+	parts := slices.DeleteFunc([]string{v.Op, v.Name, string(v.Access), v.Method, v.Origin}, func(s string) bool { return s == "" })
+	if v.Count > 1 {
+		parts = append(parts, fmt.Sprintf("(%d times)", v.Count))
+	}
+	if v.Serial > 0 {
+		parts = append(parts, fmt.Sprintf("(serial %d)", v.Serial))
+	}
+	return strings.Join(parts, " ")
+}
+
+func verdict(v host.Event) string {
+	if v.Allowed {
+		return "allowed"
+	}
+	return "REFUSED"
+}
+
+func why(v host.Event) string {
+	text := first(v.Reason, v.Rule)
+	if v.Remedy != "" {
+		text += "; " + v.Remedy
+	}
+	return text
+}
+
+// AuditShow reads the audit log. It does not check it: see [App.AuditVerify].
+func (a *App) AuditShow(ctx context.Context, o AuditShow) (Result, error) {
+	// Whose events is as the flags say, and everybody's without.
+	f := audit.Filter{Owner: a.given.Owner, Instance: a.given.Instance, Grant: a.given.Grant, RunID: o.Run, Refused: o.Refused}
+	if o.Connector != "" {
+		var err error
+		if f.Connector, err = a.connectorKey(o.Connector); err != nil {
+			return nil, err
+		}
+	}
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	shown := Events{next: next{a.command("audit", "verify")}, Events: []host.Event{}}
+	for line, err := range stores.Audit.Read(ctx, f) {
+		switch {
+		case errors.Is(err, audit.ErrTampered):
+			shown.Unreadable = append(shown.Unreadable, err.Error())
+		case err != nil:
+			return shown, err
+		case line.Torn == nil:
+			shown.add(line.Event, o.Limit)
+		}
+	}
+	return shown, nil
+}
+
+func (e *Events) add(v host.Event, limit int) {
+	e.Events = append(e.Events, v)
+	if limit > 0 && len(e.Events) > limit {
+		e.Events = e.Events[1:]
+		e.Omitted++
+	}
+}
+
+// Verified is the result of [App.AuditVerify].
+type Verified struct {
+	next
+	Intact bool `json:"intact"`
+	audit.Report
+}
+
+// Text says whether the log can be believed.
+func (v Verified) Text(w io.Writer) error {
+	var b strings.Builder
+	for _, t := range v.Torn {
+		fmt.Fprintf(&b, "line %d was torn by a crash (%d bytes), noticed %s\n", t.Line, t.Bytes, t.At.Local().Format(time.DateTime))
+	}
+	if v.Tail > 0 {
+		fmt.Fprintf(&b, "the last line was torn by a crash (%d bytes)\n", v.Tail)
+	}
+	if v.Intact {
+		fmt.Fprintf(&b, "the audit log is whole: %s\n", plural(v.Events, "event"))
+	} else {
+		fmt.Fprintf(&b, "%s can be believed, up to line %d\n", plural(v.Events, "event"), v.Fault.Line-1)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// AuditVerify checks the whole audit log: every link of its chain, and its
+// end against what the vault remembers. A log that does not hold is a
+// refusal.
+func (a *App) AuditVerify(ctx context.Context) (Result, error) {
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	report, err := stores.Audit.Verify(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := Verified{Intact: report.Fault == nil, Report: report}
+	if !v.Intact {
+		return v, refused("%w; keep %s as it is and find out who changed it", report.Fault, a.Home.AuditDir())
+	}
+	return v, nil
+}

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/audit"
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// auditLog is the audit log on disk, whose end the vault remembers.
+type auditLog struct {
+	log   *audit.Log
+	key   []byte
+	marks vaultstore.Marks
+	wrote atomic.Bool
+}
+
+var _ Audit = (*auditLog)(nil)
+
+// anchorOwner is whose mark remembers the end of the log, which is one for
+// all owners.
+const anchorOwner = capabilities.DefaultOwner
+
+// anchorWait bounds the anchoring at the end of a command, which may have
+// been cancelled.
+const anchorWait = 5 * time.Second
+
+func (l *auditLog) Append(ctx context.Context, events ...host.Event) error {
+	l.wrote.Store(true)
+	return l.log.Append(ctx, events...)
+}
+
+func (l *auditLog) Read(ctx context.Context, f audit.Filter) iter.Seq2[audit.Line, error] {
+	return func(yield func(audit.Line, error) bool) {
+		r, err := l.log.Snapshot(ctx)
+		if err != nil {
+			yield(audit.Line{}, err)
+			return
+		}
+		defer r.Close()
+		for line, err := range audit.Read(r, f) {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			if !yield(line, err) || ctx.Err() != nil {
+				return
+			}
+		}
+	}
+}
+
+func (l *auditLog) Verify(ctx context.Context) (audit.Report, error) {
+	// The anchor first: what is appended meanwhile only makes the log longer.
+	mark, err := l.marks.Mark(ctx, anchorOwner, audit.MarkName)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	r, err := l.log.Snapshot(ctx)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	defer r.Close()
+	return audit.VerifyAnchored(r, l.key, audit.AnchorOf(mark))
+}
+
+// close tells the vault where the log ends. That it cannot is worth a
+// warning, no more: the chain itself is whole.
+func (l *auditLog) close(logger *slog.Logger) error {
+	if l.wrote.Load() {
+		ctx, cancel := context.WithTimeout(context.Background(), anchorWait)
+		defer cancel()
+		if err := l.log.Anchor(ctx, l.marks, anchorOwner); err != nil {
+			logger.Warn("the end of the audit log was not noted in the vault", "why", err.Error())
+		}
+	}
+	clear(l.key)
+	return l.log.Close()
+}

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"io/fs"
+	"log/slog"
+
+	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/approvals"
+	"github.com/sallyport-host/sallyport/internal/audit"
+	"github.com/sallyport-host/sallyport/internal/home"
+	"github.com/sallyport-host/sallyport/vaultstore"
+	"github.com/sallyport-host/sallyport/vaultstore/agefile"
+)
+
+// diskFiles keeps everything in the folders of a home.
+type diskFiles struct {
+	home   home.Home
+	logger *slog.Logger
+}
+
+var _ Files = diskFiles{}
+
+// NewFiles returns the stores of h: an age vault, and beside it the signed
+// approvals, the audit log and the cursors, whose keys come from the vault's.
+func NewFiles(h home.Home, l *slog.Logger) Files { return diskFiles{h, l} }
+
+func (f diskFiles) Exists() (bool, error) { return agefile.Exists(f.home.VaultDir()), nil }
+
+func (f diskFiles) NewRecovery() (vaultstore.Secret, string, error) {
+	return agefile.GenerateRecovery()
+}
+
+func (f diskFiles) Init(ctx context.Context, recipient string) error {
+	_, err := agefile.Init(ctx, f.home.VaultDir(), agefile.InitOptions{KeysDir: f.home.KeysDir(), RecoveryRecipient: recipient})
+	if errors.Is(err, fs.ErrExist) {
+		return refused("there is a vault, or the rest of one, in %s or %s; restore the other half from a backup, or move both away",
+			f.home.VaultDir(), f.home.KeysDir())
+	}
+	return err
+}
+
+// The labels under which the host's keys are derived. They are part of the
+// format: another label is another key.
+const (
+	approvalsLabel = "approvals/v1"
+	auditLabel     = "audit/v1"
+)
+
+func (f diskFiles) Open(ctx context.Context) (*Stores, error) {
+	vault, err := agefile.Open(ctx, agefile.Options{Dir: f.home.VaultDir(), KeysDir: f.home.KeysDir()})
+	if err != nil {
+		return nil, err
+	}
+	s := &Stores{Vault: vault, closers: []func() error{vault.Close}}
+	if err := f.openRest(ctx, vault, s); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (f diskFiles) openRest(ctx context.Context, vault *agefile.Store, s *Stores) error {
+	seed, err := vault.HostKey(ctx, approvalsLabel)
+	if err != nil {
+		return err
+	}
+	defer clear(seed)
+	grants, err := approvals.Open(approvals.Options{Dir: f.home.ApprovalsDir(), Key: ed25519.NewKeyFromSeed(seed), Marks: vault})
+	if err != nil {
+		return err
+	}
+	s.Approvals, s.closers = grants, append(s.closers, grants.Close)
+	key, err := vault.HostKey(ctx, auditLabel)
+	if err != nil {
+		return err
+	}
+	log, err := audit.Open(f.home.AuditDir(), key)
+	if err != nil {
+		return err
+	}
+	chain := &auditLog{log: log, key: key, marks: vault}
+	s.Audit, s.closers = chain, append(s.closers, func() error { return chain.close(f.logger) })
+	s.States = host.NewMemoryState()
+	return nil
+}

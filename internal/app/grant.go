@@ -1,0 +1,394 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/approvals"
+	"github.com/sallyport-host/sallyport/internal/terminal"
+	"github.com/sallyport-host/sallyport/manifests"
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// Approve says what to approve, and for how long.
+type Approve struct {
+	Connector string
+	Options   []string
+	Expires   time.Duration // 0 is never
+	GrantFile string        // a PDPP grant; "" is the owner's own
+	Yes       bool
+}
+
+// Approved is the result of [App.Approve].
+type Approved struct {
+	next
+	capabilities.Approval
+	Disclosure manifests.Disclosure `json:"disclosure"`
+	Widened    []string             `json:"widened"` // beyond what was approved before; empty when nothing
+	Missing    []string             `json:"missing"` // required credentials that the vault does not hold
+}
+
+// Text says what is in force now.
+func (r Approved) Text(w io.Writer) error {
+	until := ""
+	if !r.ExpiresAt.IsZero() {
+		until = " until " + r.ExpiresAt.Local().Format(time.DateTime)
+	}
+	_, err := fmt.Fprintf(w, "approved %s%s (serial %d)\n", r.Connector, until, r.Serial)
+	return err
+}
+
+// proposal is an approval before the owner has said yes.
+type proposal struct {
+	connector  *connector
+	bound      *manifests.Bound
+	disclosure manifests.Disclosure
+	approval   capabilities.Approval
+	before     *capabilities.Approval // in force until now, nil when none is
+	widened    []string
+}
+
+// Approve loads the connector, says what it hands over, and keeps the owner's
+// yes: signed, pinning the digests of manifest and modules and all that was
+// shown.
+func (a *App) Approve(ctx context.Context, o Approve) (Result, error) {
+	grant, err := a.grantOf(o.GrantFile)
+	if err != nil {
+		return nil, err
+	}
+	c, pkg, err := a.openPackage(o.Connector)
+	if err != nil {
+		return nil, err
+	}
+	if err := matchGrant(grant, c.manifest); err != nil {
+		return nil, err
+	}
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	modules, err := a.loadable(ctx, stores, pkg)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.propose(ctx, stores, c, modules, o, grant)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.consent(ctx, p, o.Yes); err != nil {
+		return nil, err
+	}
+	approval, err := a.keep(ctx, stores, p.approval)
+	if err != nil {
+		return nil, err
+	}
+	a.remember(c)
+	missing := a.missing(ctx, stores, p)
+	done := Approved{Approval: approval, Disclosure: p.disclosure, Widened: p.widened, Missing: missing}
+	if len(missing) > 0 {
+		done.Next = a.command("vault", "set", o.Connector, missing[0])
+	} else {
+		done.Next = a.command(append([]string{"run", o.Connector}, grantFlag(o.GrantFile)...)...)
+	}
+	return done, nil
+}
+
+func grantFlag(file string) []string {
+	if file == "" {
+		return nil
+	}
+	return []string{"--grant-file", file}
+}
+
+// loadable loads the package, without running it, so that nothing is approved
+// that would then be refused; and returns the digests to pin.
+func (a *App) loadable(ctx context.Context, stores *Stores, pkg host.Package) (map[abi.Role]string, error) {
+	h, err := a.host(ctx, stores, Network{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = h.Close(context.WithoutCancel(ctx)) }()
+	c, err := a.load(ctx, h, pkg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
+	digests := map[abi.Role]string{}
+	for role, info := range c.Modules() {
+		digests[role] = info.SHA256
+	}
+	return digests, nil
+}
+
+func (a *App) propose(ctx context.Context, stores *Stores, c *connector, modules map[abi.Role]string, o Approve, grant *capabilities.Grant) (*proposal, error) {
+	scope := a.scope(c.manifest.ConnectorKey)
+	standing, err := stores.Approvals.Standing(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	p := &proposal{connector: c}
+	var options map[string]any
+	if standing.Approval != nil {
+		options = standing.Approval.Options // of use even when it was revoked
+		if !standing.Revoked {
+			p.before = standing.Approval
+		}
+	}
+	if p.bound, err = a.bind(ctx, c.manifest, o.Options, options); err != nil {
+		return nil, err
+	}
+	now := a.Now().UTC()
+	p.approval = capabilities.NewApproval(p.bound, scope, modules, a.mode(), now)
+	if p.approval.ExpiresAt, err = expiry(now, o.Expires, grant); err != nil {
+		return nil, err
+	}
+	p.disclosure = p.bound.Disclose()
+	p.widened = widening(p.before, p.approval)
+	return p, nil
+}
+
+func widening(before *capabilities.Approval, next capabilities.Approval) []string {
+	if before == nil {
+		return []string{}
+	}
+	return append([]string{}, capabilities.Widening(before, next)...)
+}
+
+// expiry is the earlier of what the owner says and the grant's own end.
+func expiry(now time.Time, after time.Duration, grant *capabilities.Grant) (time.Time, error) {
+	var at time.Time
+	if after < 0 {
+		return at, usage("--expires: give a time to come, like 720h")
+	}
+	if after > 0 {
+		at = now.Add(after)
+	}
+	if grant != nil && !grant.ExpiresAt.IsZero() && (at.IsZero() || grant.ExpiresAt.Before(at)) {
+		at = grant.ExpiresAt.UTC()
+		if !at.After(now) {
+			return at, refused("the grant ended at %s; ask for a new one", at.Format(time.RFC3339))
+		}
+	}
+	return at, nil
+}
+
+// consent shows the disclosure on stderr, in full unless nothing widens, and
+// asks.
+func (a *App) consent(ctx context.Context, p *proposal, yes bool) error {
+	key := p.approval.Connector
+	if p.before != nil && len(p.widened) == 0 {
+		fmt.Fprintf(a.Stderr, "%s hands over no more than you approved on %s.\n", key, day(p.before.ApprovedAt))
+		if p.before.ManifestSHA256 != p.approval.ManifestSHA256 || !sameModules(p.before.Modules, p.approval.Modules) {
+			fmt.Fprintln(a.Stderr, "Its code or manifest has changed since.")
+		}
+		return a.confirm(ctx, yes, "approve it again?")
+	}
+	fmt.Fprintf(a.Stderr, "%s\n", terminal.CleanLines(p.disclosure.Text()))
+	if p.before != nil {
+		fmt.Fprintf(a.Stderr, "\nNew since you approved it on %s:\n", day(p.before.ApprovedAt))
+		for _, line := range p.widened {
+			fmt.Fprintf(a.Stderr, "  + %s\n", terminal.Clean(line, maxMessage))
+		}
+	}
+	fmt.Fprintln(a.Stderr)
+	return a.confirm(ctx, yes, fmt.Sprintf("approve %s for %s?", key, a.Owner))
+}
+
+func sameModules(x, y map[abi.Role]string) bool {
+	if len(x) != len(y) {
+		return false
+	}
+	for role, digest := range x {
+		if y[role] != digest {
+			return false
+		}
+	}
+	return true
+}
+
+// keep writes the approval, the audit log first.
+func (a *App) keep(ctx context.Context, stores *Stores, next capabilities.Approval) (capabilities.Approval, error) {
+	event := host.Event{Time: next.ApprovedAt, Kind: host.EventApproval, Scope: next.Scope, Op: "approve", Allowed: true}
+	if err := stores.Audit.Append(ctx, event); err != nil {
+		return next, fmt.Errorf("audit log: %w; nothing was approved", err)
+	}
+	return stores.Approvals.Approve(ctx, next)
+}
+
+// missing lists the required credentials without a value that can be used.
+func (a *App) missing(ctx context.Context, stores *Stores, p *proposal) []string {
+	names := []string{}
+	for _, c := range p.bound.Credentials {
+		if !c.Required || c.Class == abi.ClassOneTime || !slices.Contains(c.ObtainedVia, "user") && len(c.ObtainedVia) > 0 {
+			continue
+		}
+		e, err := stores.Vault.Get(ctx, p.approval.Address(c.Name))
+		if err != nil || e.Stages[vaultstore.Current].Status == vaultstore.Rejected {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// grantOf reads the grant that a file holds and makes its id this
+// invocation's; nil without a file, which is right only for the owner's own.
+func (a *App) grantOf(file string) (*capabilities.Grant, error) {
+	if file == "" {
+		if a.Grant != vaultstore.SelfGrant {
+			return nil, usage("grant %q needs its text; give --grant-file FILE", a.Grant)
+		}
+		return nil, nil
+	}
+	raw, err := readLimited(file, maxGrantBytes)
+	if err != nil {
+		return nil, fileError("--grant-file", file, err)
+	}
+	g, err := capabilities.ParseGrant(raw)
+	if err != nil {
+		return nil, refused("grant %s: %w", file, err)
+	}
+	if a.Grant != vaultstore.SelfGrant && a.Grant != g.GrantID {
+		return nil, usage("--grant says %q and the file %q; leave --grant out", a.Grant, g.GrantID)
+	}
+	a.Grant = g.GrantID
+	return g, a.checkParts()
+}
+
+const maxGrantBytes = 1 << 20
+
+func matchGrant(g *capabilities.Grant, m *manifests.Manifest) error {
+	if g != nil && g.SourceID != m.ConnectorID {
+		return refused("the grant is for %s, this connector is %s", g.SourceID, m.ConnectorID)
+	}
+	return nil
+}
+
+// Granted is a line of [Grants].
+type Granted struct {
+	Connector   string    `json:"connector"`
+	Instance    string    `json:"instance"`
+	Grant       string    `json:"grant"`
+	Status      string    `json:"status"` // active, revoked, expired, unreadable
+	Serial      uint64    `json:"serial"`
+	ApprovedAt  time.Time `json:"approved_at,omitzero"`
+	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+	Credentials []string  `json:"credentials"`
+	Problems    []string  `json:"problems,omitempty"`
+}
+
+// Grants is the result of [App.GrantList].
+type Grants struct {
+	next
+	Owner  string    `json:"owner"`
+	Grants []Granted `json:"grants"`
+}
+
+// Text writes a table.
+func (g Grants) Text(w io.Writer) error {
+	if len(g.Grants) == 0 {
+		_, err := fmt.Fprintln(w, "nothing is approved")
+		return err
+	}
+	rows := make([][]string, len(g.Grants))
+	for i, e := range g.Grants {
+		rows[i] = []string{e.Connector, e.Instance, e.Grant, e.Status, fmt.Sprint(e.Serial), day(e.ApprovedAt), day(e.ExpiresAt), strings.Join(e.Credentials, " ")}
+	}
+	return terminal.Table(w, []string{"CONNECTOR", "INSTANCE", "GRANT", "STATUS", "SERIAL", "APPROVED", "EXPIRES", "CREDENTIALS"}, rows)
+}
+
+// GrantList lists what the owner has ever approved and how it stands.
+func (a *App) GrantList(ctx context.Context) (Result, error) {
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	scopes, err := stores.Approvals.List(ctx, a.Owner)
+	if err != nil {
+		return nil, err
+	}
+	list := Grants{Owner: a.Owner, Grants: []Granted{}}
+	for _, scope := range scopes {
+		standing, err := stores.Approvals.Standing(ctx, scope)
+		if err != nil {
+			return nil, err
+		}
+		list.Grants = append(list.Grants, a.granted(scope, standing))
+	}
+	if len(list.Grants) == 0 {
+		list.Next = a.command("grant", "approve", "CONNECTOR")
+	}
+	return list, nil
+}
+
+func (a *App) granted(scope capabilities.Scope, s capabilities.Standing) Granted {
+	g := Granted{Connector: scope.Connector, Instance: scope.Instance, Grant: scope.Grant,
+		Status: "unreadable", Serial: s.HighWater, Credentials: []string{}, Problems: s.Problems}
+	if s.Revoked {
+		g.Status = "revoked"
+	}
+	if s.Approval == nil {
+		return g
+	}
+	g.ApprovedAt, g.ExpiresAt = s.Approval.ApprovedAt, s.Approval.ExpiresAt
+	for _, c := range s.Approval.Credentials {
+		g.Credentials = append(g.Credentials, c.Name)
+	}
+	switch {
+	case s.Revoked:
+	case !g.ExpiresAt.IsZero() && !a.Now().Before(g.ExpiresAt):
+		g.Status = "expired"
+	default:
+		g.Status = "active"
+	}
+	return g
+}
+
+// Revoked is the result of [App.GrantRevoke].
+type Revoked struct {
+	next
+	capabilities.Revocation
+}
+
+// Text says what is not in force any more.
+func (r Revoked) Text(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "revoked %s: no run of it goes on or starts (serial %d)\n", r.Connector, r.Serial)
+	return err
+}
+
+// GrantRevoke takes an approval back. connector is a folder or a key.
+func (a *App) GrantRevoke(ctx context.Context, connector string) (Result, error) {
+	key, err := a.connectorKey(connector)
+	if err != nil {
+		return nil, err
+	}
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	scope := a.scope(key)
+	// Taking back goes ahead of the log: a log that cannot be written must
+	// not keep an approval alive.
+	revocation, err := stores.Approvals.Revoke(ctx, scope)
+	if errors.Is(err, approvals.ErrNothing) {
+		return nil, usage("%s was never approved here; see: %s", key, a.command("grant", "list"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	event := host.Event{Time: revocation.At, Kind: host.EventRevocation, Scope: scope, Op: "revoke", Allowed: true, Serial: revocation.Serial}
+	if err := stores.Audit.Append(ctx, event); err != nil {
+		return nil, internal("%s is revoked, but the audit log does not say so: %w", key, err)
+	}
+	return Revoked{Revocation: revocation}, nil
+}

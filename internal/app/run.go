@@ -1,0 +1,273 @@
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/terminal"
+)
+
+// Network is the operator's exceptions of one command, beside those of the
+// configuration.
+type Network struct {
+	AllowAddress []string // "HOST=IP:PORT"
+	CAFiles      []string // PEM; they replace the system's authorities
+}
+
+// Run says what to run and where the records go.
+type Run struct {
+	Connector  string
+	GrantFile  string
+	Full       bool
+	Unattended bool
+	Out        string // a file to append to; "" is stdout
+	JSON       bool   // stdout is for the result, so Out must be given
+	Quiet      bool   // no summary
+	Network    Network
+}
+
+// Ran is the result of [App.Run].
+type Ran struct {
+	next
+	capabilities.Scope
+	host.Result
+	Out string `json:"out,omitempty"`
+	// where Text goes: stdout holds the records
+	stderr io.Writer
+	quiet  bool
+	said   string // the error that is printed beside it
+}
+
+// Text writes a summary, to stderr.
+func (r Ran) Text(io.Writer) error {
+	for _, f := range r.Refusals {
+		if strings.Contains(r.said, f.Error()) {
+			continue
+		}
+		fmt.Fprintf(r.stderr, "refused: %s\n", terminal.Clean(f.Error(), maxMessage))
+	}
+	for _, name := range r.Rejected {
+		fmt.Fprintf(r.stderr, "rejected by the source: %s\n", terminal.Clean(name, maxMessage))
+	}
+	if !r.quiet && (r.said == "" || len(r.Records) > 0) {
+		fmt.Fprintln(r.stderr, r.summary())
+	}
+	return nil
+}
+
+func (r Ran) summary() string {
+	var total int64
+	var parts []string
+	for _, stream := range slices.Sorted(maps.Keys(r.Records)) {
+		total += r.Records[stream]
+		parts = append(parts, fmt.Sprintf("%s %d", terminal.Clean(stream, maxTitle), r.Records[stream]))
+	}
+	text := fmt.Sprintf("%s %s: %s", r.Connector, first(string(r.Done.Status), "ended"), plural(total, "record"))
+	if len(parts) > 0 {
+		text += " (" + strings.Join(parts, ", ") + ")"
+	}
+	if len(r.StateCommitted) > 0 {
+		text += "; the next run goes on from here"
+	}
+	return text
+}
+
+func plural(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Run runs a connector. The records go to stdout or to a file; what is
+// returned tells how it went, also beside an error.
+func (a *App) Run(ctx context.Context, o Run) (Result, error) {
+	if o.JSON && o.Out == "" {
+		return nil, usage("with --json stdout is for the result, so the records need a file; give --out FILE")
+	}
+	grant, err := a.grantOf(o.GrantFile)
+	if err != nil {
+		return nil, err
+	}
+	c, pkg, err := a.openPackage(o.Connector)
+	if err != nil {
+		return nil, err
+	}
+	if err := matchGrant(grant, c.manifest); err != nil {
+		return nil, err
+	}
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	h, err := a.host(ctx, stores, o.Network)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = h.Close(context.WithoutCancel(ctx)) }()
+	loaded, err := a.load(ctx, h, pkg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = loaded.Close(context.WithoutCancel(ctx)) }()
+	a.remember(c)
+	ran, err := a.collect(ctx, h, loaded, o, grant)
+	ran.Scope, ran.quiet, ran.stderr, ran.Out = a.scope(c.manifest.ConnectorKey), o.Quiet, a.Stderr, o.Out
+	if err != nil {
+		ran.said = err.Error()
+	}
+	return ran, err
+}
+
+// collect runs the loaded connector into its sink.
+func (a *App) collect(ctx context.Context, h *host.Host, c *host.Connector, o Run, grant *capabilities.Grant) (Ran, error) {
+	out := a.Stdout
+	if o.Out != "" {
+		// Appending, as an incremental run tells only what changed since the
+		// runs before it.
+		f, err := os.OpenFile(o.Out, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			return Ran{}, fileError("--out", o.Out, err)
+		}
+		defer f.Close()
+		out = f
+	}
+	watched := &watchedWriter{w: out}
+	screen := a.Progress
+	if o.Out == "" && a.RecordsShown {
+		screen = nil
+	}
+	observer := terminal.NewProgress(screen, a.Log)
+	result, err := h.Run(ctx, c, host.RunOptions{
+		Owner: a.Owner, Instance: a.Instance, Grant: grant,
+		Full: o.Full, Unattended: o.Unattended || a.Terminal == nil,
+		Sink: host.NewJSONLSink(watched.target()), Observer: observer,
+	})
+	observer.Close()
+	if watched.err != nil && ctx.Err() == nil {
+		return Ran{Result: result}, sinkError(watched.err)
+	}
+	return Ran{Result: result}, a.localise(err)
+}
+
+// watchedWriter remembers why the records could not be written: by the time
+// that a run has ended, that is hard to tell from what the connector made of
+// it.
+type watchedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (w *watchedWriter) Write(p []byte) (int, error) {
+	n, err := w.w.Write(p)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// target is what the sink gets: a file as it is, which it syncs.
+func (w *watchedWriter) target() io.Writer {
+	if f, ok := w.w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return f
+		}
+	}
+	return w
+}
+
+func sinkError(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return internal("stdout was closed before the run had ended; the next run starts where this one did")
+	}
+	return internal("the records could not be written: %w; the next run starts where this one did", err)
+}
+
+// host builds a host from the stores, the configuration and n.
+func (a *App) host(ctx context.Context, stores *Stores, n Network) (*host.Host, error) {
+	c := host.NewConfig().
+		WithVault(stores.Vault).
+		WithApprovals(stores.Approvals).
+		WithAuditor(stores.Audit).
+		WithStateStore(stores.States).
+		WithMode(a.mode()).
+		WithCompileCache(a.Home.ModulesDir()).
+		WithLogger(a.Log)
+	if a.Terminal != nil {
+		c = c.WithPrompter(terminal.NewPrompter(a.Terminal))
+	}
+	for name, addrs := range a.Config.AllowAddresses {
+		for _, addr := range addrs {
+			c = c.WithAddressException(strings.ToLower(name), addr)
+		}
+	}
+	for _, arg := range n.AllowAddress {
+		name, addr, err := parseException(arg)
+		if err != nil {
+			return nil, err
+		}
+		c = c.WithAddressException(name, addr)
+	}
+	if files := append(slices.Clone(a.Config.CAFiles), n.CAFiles...); len(files) > 0 {
+		pool, err := readCAs(files)
+		if err != nil {
+			return nil, err
+		}
+		c = c.WithRootCAs(pool)
+	}
+	return host.New(ctx, c)
+}
+
+func (a *App) mode() capabilities.Mode {
+	if a.Config.Mode != "" {
+		return a.Config.Mode
+	}
+	return capabilities.ModeLocal
+}
+
+func parseException(arg string) (string, netip.AddrPort, error) {
+	name, text, ok := strings.Cut(arg, "=")
+	addr, err := netip.ParseAddrPort(text)
+	if !ok || name == "" || err != nil {
+		return "", addr, usage("--allow-address %s: write HOST=IP:PORT, like dav.example.test=127.0.0.1:5232", arg)
+	}
+	return strings.ToLower(name), addr, nil
+}
+
+func readCAs(files []string) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	for _, file := range files {
+		pem, err := readLimited(file, maxCABytes)
+		if err != nil {
+			return nil, fileError("--ca-file", file, err)
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, usage("--ca-file %s holds no certificate in PEM form", file)
+		}
+	}
+	return pool, nil
+}
+
+const maxCABytes = 4 << 20
+
+// load loads a package; compiling it for the first time takes a while.
+func (a *App) load(ctx context.Context, h *host.Host, pkg host.Package) (*host.Connector, error) {
+	if a.Progress != nil {
+		a.Progress.Status("checking and compiling the connector (the first time takes longer)…")
+		defer a.Progress.Status("")
+	}
+	c, err := h.Load(ctx, pkg)
+	return c, a.localise(err)
+}

@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/terminal"
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// Credential is a line of [Credentials].
+type Credential struct {
+	Connector    string                `json:"connector"`
+	Instance     string                `json:"instance"`
+	Grant        string                `json:"grant"`
+	Name         string                `json:"name"`
+	Class        abi.Class             `json:"class,omitempty"`
+	Identity     bool                  `json:"identity,omitempty"`
+	Status       vaultstore.Status     `json:"status"`
+	Reason       string                `json:"reason,omitempty"`
+	Provenance   vaultstore.Provenance `json:"provenance"`
+	ObtainedAt   time.Time             `json:"obtained_at,omitzero"`
+	ExpiresAt    time.Time             `json:"expires_at,omitzero"`
+	LastUsed     time.Time             `json:"last_used,omitzero"`
+	LastVerified time.Time             `json:"last_verified,omitzero"`
+	Generation   uint64                `json:"generation"`
+}
+
+// Credentials is the result of [App.VaultList].
+type Credentials struct {
+	next
+	Owner       string       `json:"owner"`
+	Credentials []Credential `json:"credentials"`
+}
+
+// Text writes a table, never a value.
+func (c Credentials) Text(w io.Writer) error {
+	if len(c.Credentials) == 0 {
+		_, err := fmt.Fprintln(w, "the vault is empty")
+		return err
+	}
+	rows := make([][]string, len(c.Credentials))
+	for i, e := range c.Credentials {
+		class := string(e.Class)
+		if e.Identity {
+			class = "identity"
+		}
+		status := string(e.Status)
+		if e.Reason != "" {
+			status += " (" + e.Reason + ")"
+		}
+		rows[i] = []string{e.Connector, e.Instance, e.Grant, e.Name, class, status, string(e.Provenance),
+			day(e.ObtainedAt), day(e.ExpiresAt), day(e.LastUsed)}
+	}
+	return terminal.Table(w, []string{"CONNECTOR", "INSTANCE", "GRANT", "NAME", "CLASS", "STATUS", "PROVENANCE", "OBTAINED", "EXPIRES", "LAST USED"}, rows)
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format("2006-01-02")
+}
+
+// VaultList lists what the owner has stored.
+func (a *App) VaultList(ctx context.Context) (Result, error) {
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	list := Credentials{Owner: a.Owner, Credentials: []Credential{}}
+	for info, err := range stores.Vault.List(ctx, a.Owner) {
+		if err != nil {
+			return nil, err
+		}
+		v := info.Stages[vaultstore.Current]
+		list.Credentials = append(list.Credentials, Credential{
+			Connector: info.Address.Connector, Instance: info.Address.Instance, Grant: info.Address.Grant, Name: info.Address.Name,
+			Class: info.Class, Identity: info.Class == abi.ClassNone, Status: v.Status, Reason: v.Reason, Provenance: v.Provenance,
+			ObtainedAt: v.ObtainedAt, ExpiresAt: v.ExpiresAt, LastUsed: v.LastUsed, LastVerified: v.LastVerified, Generation: info.Generation,
+		})
+	}
+	if len(list.Credentials) == 0 {
+		list.Next = a.command("vault", "set", "CONNECTOR", "NAME")
+	}
+	return list, nil
+}
+
+// Removed is the result of [App.VaultRemove].
+type Removed struct {
+	next
+	Connector string `json:"connector"`
+	Instance  string `json:"instance"`
+	Grant     string `json:"grant"`
+	Name      string `json:"name"`
+}
+
+// Text says what was removed.
+func (r Removed) Text(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "removed %s of %s; the source still honours it until you revoke it there\n", r.Name, r.Connector)
+	return err
+}
+
+// VaultRemove deletes a value in all its versions. connector is a folder or a
+// key.
+func (a *App) VaultRemove(ctx context.Context, connector, name string) (Result, error) {
+	key, err := a.connectorKey(connector)
+	if err != nil {
+		return nil, err
+	}
+	at := a.scope(key).Address(name)
+	if c, err := a.openManifest(connector); err == nil {
+		if cred, ok := c.manifest.Credential(name); ok {
+			at.Name = cred.Name // by an alias too
+		}
+	}
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	if err := a.remove(ctx, stores, at); err != nil {
+		return nil, err
+	}
+	return Removed{Connector: key, Instance: a.Instance, Grant: a.Grant, Name: at.Name}, nil
+}
+
+// remove works also on what cannot be read: that is a reason to remove it.
+func (a *App) remove(ctx context.Context, stores *Stores, at vaultstore.Address) error {
+	old, err := stores.Vault.Get(ctx, at)
+	expect := old.Generation
+	switch {
+	case errors.Is(err, vaultstore.ErrNotFound):
+		return usage("nothing of that name is stored for %s; see: %s", at.Connector, a.command("vault", "list"))
+	case errors.Is(err, vaultstore.ErrTampered), errors.Is(err, vaultstore.ErrRollback), errors.Is(err, vaultstore.ErrMissing):
+		expect = vaultstore.AnyGeneration
+	case err != nil:
+		return err
+	}
+	event := host.Event{Time: a.Now().UTC(), Kind: host.EventVault, Scope: a.scope(at.Connector),
+		Op: "remove", Name: at.Name, Class: old.Class, Allowed: true, Version: old.Generation}
+	if err := stores.Audit.Append(ctx, event); err != nil {
+		return fmt.Errorf("audit log: %w; nothing was removed", err)
+	}
+	if err := stores.Vault.Delete(ctx, at, expect); err != nil {
+		event.Allowed, event.Reason = false, "the vault did not remove it"
+		return errors.Join(err, stores.Audit.Append(context.WithoutCancel(ctx), event))
+	}
+	return nil
+}
