@@ -24,7 +24,7 @@ func newShell(t *testing.T, env ...string) *shell {
 	t.Helper()
 	dir := t.TempDir()
 	s := &shell{t: t, home: filepath.Join(dir, "home")}
-	s.env = append([]string{"SALLYPORT_HOME=" + s.home, "HOME=" + dir}, env...)
+	s.env = append(env, "SALLYPORT_HOME="+s.home)
 	s.ok("", "init", "--recovery-out", filepath.Join(dir, "recovery.txt"))
 	return s
 }
