@@ -363,7 +363,6 @@ func (r *run) settle(ctx context.Context) (rejected []string, err error) {
 		}
 		if refused {
 			current.Status, current.Reason = vaultstore.Rejected, "the source answered 401"
-			rejected = append(rejected, name)
 			errs = append(errs, r.ledger.write(ctx, Event{
 				Kind: EventCredential, Name: name, Class: entry.Class, Rule: string(capabilities.RuleRejected), Version: entry.Generation,
 				Reason: "the source answered 401, and nothing later succeeded with it", Remedy: "run: " + capabilities.SetCommand(r.scope, name),
@@ -372,8 +371,14 @@ func (r *run) settle(ctx context.Context) (rejected []string, err error) {
 		_, err := r.host.vault.Put(ctx, vaultstore.Entry{
 			Address: entry.Address, Class: entry.Class, Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: current},
 		}, entry.Generation)
-		if err != nil && !errors.Is(err, vaultstore.ErrConflict) && !errors.Is(err, vaultstore.ErrNotFound) {
-			errs = append(errs, fmt.Errorf("vault: %w", err)) // a conflict means a newer value: what was seen is not about it
+		switch {
+		case errors.Is(err, vaultstore.ErrConflict), errors.Is(err, vaultstore.ErrNotFound):
+			continue // there is a newer value, or none: what was seen is not about it
+		case err != nil:
+			errs = append(errs, fmt.Errorf("vault: %w", err))
+		}
+		if refused {
+			rejected = append(rejected, name)
 		}
 	}
 	return rejected, errors.Join(errs...)

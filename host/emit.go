@@ -8,6 +8,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/host/internal/link"
 	"github.com/sallyport-host/sallyport/host/internal/profile"
 )
 
@@ -90,6 +91,7 @@ func (r *run) finish(d abi.Done) error {
 		d.Error.Message = "the connector failed without a message"
 	}
 	r.done = &d
+	r.caps &= link.Run | link.WASI // nothing is used or sent after DONE
 	return nil
 }
 

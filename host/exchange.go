@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -49,6 +50,11 @@ func newExchange(wake func(), cancel context.CancelFunc) *exchange {
 // close, or a failure.
 func (x *exchange) run(t http.RoundTripper, req *http.Request, answered func(status int), failed func(error) abi.Status) {
 	defer x.cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			x.fail(failed(fmt.Errorf("the transport panicked (%T)", p))) // not its text: it may hold a value
+		}
+	}()
 	res, err := t.RoundTrip(req)
 	if err != nil {
 		x.fail(failed(err))

@@ -13,6 +13,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -104,6 +105,8 @@ func (r *run) readHead(head []byte) (*outgoing, abi.Status) {
 	if o.target, err = manifests.TargetOf(o.head.Method, u); err != nil {
 		return nil, r.refuseRequest(o, "request_url", err.Error(), "", abi.StatusInvalid)
 	}
+	// What is dialled is what was decided, not another spelling of it.
+	_, u.Host, _ = strings.Cut(o.target.Origin.String(), "://")
 	return o, abi.StatusOK
 }
 

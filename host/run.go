@@ -160,7 +160,10 @@ func (h *Host) Run(ctx context.Context, c *Connector, o RunOptions) (Result, err
 		return r.outcome, err
 	}
 	defer h.leave(r)
-	return r.outcome, r.whole()
+	err = r.whole()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.outcome, err
 }
 
 func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, error) {
@@ -306,7 +309,7 @@ func (r *run) guest() error {
 		return r.crash(err)
 	}
 	if version != abi.Version {
-		return &Refusal{Thing: "module " + string(r.role), Rule: "abi_version", Reason: fmt.Sprintf("it speaks version %d of the ABI, this host %d", version, abi.Version), Remedy: "build it with a current SDK"}
+		return r.refuse(&Refusal{Thing: "module " + string(r.role), Rule: "abi_version", Reason: fmt.Sprintf("it speaks version %d of the ABI, this host %d", version, abi.Version), Remedy: "build it with a current SDK"})
 	}
 	exit, err := call(r, mod, abi.ExportRun)
 	r.console.flush()

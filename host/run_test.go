@@ -229,6 +229,18 @@ func TestProgressAndLogsAreCleanedAndShown(t *testing.T) {
 	}
 }
 
+func TestNothingIsUsedAfterDone(t *testing.T) {
+	w := newWorld(t)
+	w.approve("use after done")
+	w.store("TOKEN", canary, abi.ClassToken)
+	seen := &watcher{}
+	if _, err := w.again(host.RunOptions{Observer: seen}); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, seen.lines, "1 use -1, get send -1")
+	expect(t, w.source.requests())
+}
+
 func TestNothingRunsWithoutAnApprovalInForce(t *testing.T) {
 	w := newWorld(t)
 	w.store("TOKEN", canary, abi.ClassToken)

@@ -143,6 +143,10 @@ func random(_ *run, mod api.Module, stack []uint64) uint32 {
 	return wasiOK
 }
 
+// maxConsoleWrite bounds one fd_write, in bytes: no signal reaches a guest
+// while the host works for it. WASI lets a write take less than it was given.
+const maxConsoleWrite = 1 << 20
+
 // fdWrite takes what a guest writes to stdout and stderr to the log.
 func (r *run) fdWrite(mod api.Module, stack []uint64) uint32 {
 	fd := uint32(stack[0])
@@ -154,11 +158,12 @@ func (r *run) fdWrite(mod api.Module, stack []uint64) uint32 {
 		return wasiFault
 	}
 	var total uint32
-	for ; len(vecs) >= 8; vecs = vecs[8:] {
+	for ; len(vecs) >= 8 && total < maxConsoleWrite; vecs = vecs[8:] {
 		p, ok := mod.Memory().Read(binary.LittleEndian.Uint32(vecs), binary.LittleEndian.Uint32(vecs[4:]))
 		if !ok {
 			return wasiFault
 		}
+		p = p[:min(uint32(len(p)), maxConsoleWrite-total)]
 		r.console.write(fd, p)
 		total += uint32(len(p))
 	}

@@ -369,6 +369,13 @@ var cases = map[string]func(base string, s start) string{
 		say(`{"type":"PROGRESS","message":"more"}`)
 		return "-"
 	},
+	"use after done": func(base string, _ start) string {
+		token, _ := surrogate("TOKEN")
+		say(`{"type":"DONE","status":"succeeded","records_emitted":0}`)
+		_, r := surrogate("TOKEN")
+		log2(fmt.Sprint("use ", r, ", get ", get(base+"/bearer", [2]string{"Authorization", "Bearer " + token})))
+		return "-"
+	},
 	"wrong count": func(string, start) string {
 		return `{"type":"DONE","status":"succeeded","records_emitted":7}`
 	},
