@@ -3,7 +3,6 @@ package agefile
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"path"
 	"strings"
 
@@ -47,43 +46,6 @@ func escape(s string) string {
 		return digestPrefix + hex.EncodeToString(sum[:])
 	}
 	return b.String()
-}
-
-var errNotEscaped = errors.New("not an escaped name")
-
-// unescape is the inverse of escape; ok is false for what is named by its
-// digest, and the error says that escape makes no such name.
-func unescape(name string) (s string, ok bool, err error) {
-	if name == emptyComponent {
-		return "", true, nil
-	}
-	if digest, found := strings.CutPrefix(name, digestPrefix); found {
-		sum, err := hex.DecodeString(digest)
-		if err != nil || len(sum) != sha256.Size || strings.ToLower(digest) != digest {
-			return "", false, errNotEscaped
-		}
-		return "", false, nil
-	}
-	var b strings.Builder
-	for i := 0; i < len(name); i++ {
-		if name[i] != '%' {
-			b.WriteByte(name[i])
-			continue
-		}
-		if i+2 >= len(name) {
-			return "", false, errNotEscaped
-		}
-		hi, lo := strings.IndexByte(hexDigits, name[i+1]), strings.IndexByte(hexDigits, name[i+2])
-		if hi < 0 || lo < 0 {
-			return "", false, errNotEscaped
-		}
-		b.WriteByte(byte(hi<<4 | lo))
-		i += 2
-	}
-	if escape(b.String()) != name {
-		return "", false, errNotEscaped
-	}
-	return b.String(), true, nil
 }
 
 func isPlain(c byte) bool {

@@ -25,6 +25,7 @@ type fsys interface {
 	mkdir(name string) error
 	syncDir(name string) error
 	readDir(name string) ([]fs.DirEntry, error)
+	check(name string) error // that a folder is the owner's alone
 	// path is how a person would find the file.
 	path(name string) string
 	close() error
@@ -84,7 +85,7 @@ func (r *rootFS) checkPath(name string) error {
 		if c != '/' {
 			continue
 		}
-		if err := r.checkOne(name[:i]); err != nil {
+		if err := r.check(name[:i]); err != nil {
 			return err
 		}
 	}
@@ -95,9 +96,9 @@ func (r *rootFS) checkPath(name string) error {
 	return err
 }
 
-func (r *rootFS) checkOne(name string) error {
+func (r *rootFS) check(name string) error {
 	fi, err := r.root.Lstat(name)
-	if err != nil {
+	if err != nil || r.insecure {
 		return err
 	}
 	return checkPrivate(r.path(name), fi)
@@ -220,6 +221,15 @@ func mkdirAll(f fsys, name string) error {
 		return err
 	}
 	return f.syncDir(path.Dir(name))
+}
+
+// makeLocks makes the folder of locks, if need be: a restored backup may lack
+// it, empty as it was.
+func makeLocks(f fsys) error {
+	if err := mkdirAll(f, locksDir); err != nil {
+		return err
+	}
+	return f.check(locksDir)
 }
 
 // sweep removes what killed writers left in a folder. Call it under the lock

@@ -61,7 +61,7 @@ func initialise(ctx context.Context, dir string, o InitOptions, at opener) (Init
 		return InitResult{}, err
 	}
 	defer files.close()
-	if err := mkdirAll(files, locksDir); err != nil {
+	if err := makeLocks(files); err != nil {
 		return InitResult{}, err
 	}
 	release, err := newLocker(filepath.Join(dir, locksDir), 0).acquire(ctx, initLock)

@@ -69,7 +69,7 @@ func open(ctx context.Context, o Options, at opener) (*Store, error) {
 	}
 	format, err := match(o, files, keys)
 	if err == nil {
-		err = mkdirAll(files, locksDir) // a restored backup may lack the empty folder
+		err = makeLocks(files)
 	}
 	if err != nil {
 		_ = closeAll(files, keys)
