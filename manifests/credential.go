@@ -29,6 +29,9 @@ func (p *parser) options(n node) {
 		for _, value := range at.get("enum").items() {
 			option.Enum = append(option.Enum, p.scalar(value, option.Type))
 		}
+		if looksSecret(name) {
+			p.warn("%s: an option is shown and logged; a secret is a credential", at.pointer)
+		}
 		o.Names = append(o.Names, name)
 		o.Titles[name] = option.Title
 		o.list = append(o.list, option)
@@ -44,6 +47,14 @@ func (p *parser) options(n node) {
 		return
 	}
 	p.checkDefaults(n, o)
+}
+
+// looksSecret reports whether a name is one that secrets have.
+func looksSecret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{"password", "passwd", "secret", "token", "api_key", "apikey", "private_key"}, func(s string) bool {
+		return strings.Contains(name, s)
+	})
 }
 
 // checkDefaults holds each default to its own schema.

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -14,24 +15,62 @@ func FuzzParse(f *testing.F) {
 	f.Add(read(f, "everything.json"))
 	f.Add([]byte(`{"streams":[{"name":"s","schema":{"$ref":"#"},"primary_key":["id"]}]}`))
 	f.Add([]byte(`{"credentials_schema":{"type":"object","properties":{"A":{"type":"string","class":"session","send_to":[{"origin":"https://*.a.b","as":"cookie"}]}}}}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		m, err := Parse(raw)
-		if err != nil {
-			var faults *Faults
-			if m != nil || !errors.As(err, &faults) || len(faults.Faults) == 0 || len(faults.Faults) > MaxFaults || strings.ContainsAny(err.Error(), "\n\x1b") {
-				t.Fatalf("%v, %v", m, err)
+	f.Fuzz(func(t *testing.T, raw []byte) { checkParse(t, raw) })
+}
+
+// FuzzParseEdited puts something else into one place of a manifest that is
+// right, which chance alone would not.
+func FuzzParseEdited(f *testing.F) {
+	var doc any
+	if err := json.Unmarshal(read(f, "everything.json"), &doc); err != nil {
+		f.Fatal(err)
+	}
+	places := pointers(doc, "")
+	for i, text := range []string{`"${options.shop}"`, `{"$ref":"#"}`, `[]`, `"https://*.x.example"`, `null`, `{"anyOf":[{"pattern":"("}]}`, `1e400`} {
+		f.Add(uint16(i*31), text)
+	}
+	f.Fuzz(func(t *testing.T, place uint16, text string) {
+		if !json.Valid([]byte(text)) {
+			quoted, err := json.Marshal(text)
+			if err != nil {
+				return
 			}
-			return
+			text = string(quoted)
 		}
-		again, err := Parse(m.Raw())
-		if err != nil || again.Digest() != m.Digest() || !reflect.DeepEqual(strip(again), strip(m)) {
-			t.Fatalf("read again: %v", err)
-		}
-		for i := range m.Streams {
-			_ = m.Streams[i].Validate([]byte(`{"id":"x","n":[1,{"a":null}]}`))
-		}
-		checkBound(t, m)
+		checkParse(t, edit(t, "everything.json", edits{places[int(place)%len(places)]: text}))
 	})
+}
+
+// pointers lists every place in v but the whole, in a fixed order.
+func pointers(v any, at string) (list []string) {
+	n := node{value: v, pointer: at}
+	inside := n.items()
+	for _, key := range n.keys() {
+		inside = append(inside, n.get(key))
+	}
+	for _, in := range inside {
+		list = append(append(list, in.pointer), pointers(in.value, in.pointer)...)
+	}
+	return list
+}
+
+func checkParse(t *testing.T, raw []byte) {
+	m, err := Parse(raw)
+	if err != nil {
+		var faults *Faults
+		if m != nil || !errors.As(err, &faults) || len(faults.Faults) == 0 || len(faults.Faults) > MaxFaults || strings.ContainsAny(err.Error(), "\n\x1b") {
+			t.Fatalf("%v, %v", m, err)
+		}
+		return
+	}
+	again, err := Parse(m.Raw())
+	if err != nil || again.Digest() != m.Digest() || !reflect.DeepEqual(strip(again), strip(m)) {
+		t.Fatalf("read again: %v", err)
+	}
+	for i := range m.Streams {
+		_ = m.Streams[i].Validate([]byte(`{"id":"x","n":[1,{"a":null}]}`))
+	}
+	checkBound(t, m)
 }
 
 // strip leaves out what is compiled.

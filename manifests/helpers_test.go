@@ -65,6 +65,9 @@ func edit(t testing.TB, name string, changes edits) []byte {
 
 func put(t testing.TB, doc any, path []string, text string) {
 	t.Helper()
+	for i := range path {
+		path[i] = strings.ReplaceAll(strings.ReplaceAll(path[i], "~1", "/"), "~0", "~")
+	}
 	for _, token := range path[:len(path)-1] {
 		if doc = child(doc, token); doc == nil {
 			t.Fatalf("no %q in the manifest", path)
@@ -73,7 +76,9 @@ func put(t testing.TB, doc any, path []string, text string) {
 	last := path[len(path)-1]
 	var value any
 	if text != "" {
-		if err := json.Unmarshal([]byte(text), &value); err != nil {
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.UseNumber()
+		if err := decoder.Decode(&value); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}

@@ -177,7 +177,8 @@ func canonicalHost(host string, bracketed bool) (string, error) {
 	}
 	if !ascii || strings.HasPrefix(host, "xn--") || strings.Contains(host, ".xn--") {
 		mapped, err := idna.Lookup.ToASCII(host)
-		if err != nil {
+		again, err2 := idna.Lookup.ToASCII(mapped)
+		if err != nil || err2 != nil || again != mapped { // what is not UTF-8 maps to what maps to nothing
 			return "", originError("its host is not a valid internationalised name")
 		}
 		host = mapped

@@ -146,11 +146,11 @@ func (p *parser) limits(n node) {
 func (p *parser) notRunnable() string {
 	const declare = "add credentials_schema, which says where each credential may go, with egress and modules"
 	ours := slices.ContainsFunc(ourMembers(), func(name string) bool { return p.root.get(name).there })
-	upstream := p.root.get("setup").get("credential_capture").there
+	upstream := p.root.get("setup").get("credential_capture").there && !p.root.get("credentials_schema").there
 	switch {
-	case p.m.Modules[abi.RoleCollector].Path != "":
+	case p.m.Modules[abi.RoleCollector].Path != "" && !upstream:
 		return ""
-	case !ours && upstream:
+	case upstream:
 		return "it declares its credentials by setup.credential_capture, which does not say where each may go: " + declare
 	case !ours:
 		return "it has no members of Sallyport's: " + declare

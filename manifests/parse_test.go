@@ -237,6 +237,10 @@ func TestNotRunnable(t *testing.T) {
 	for k := range none {
 		upstream[k] = ""
 	}
+	halfway := edits{"/setup": upstream["/setup"], "/credentials_schema": ""}
+	if m := parse(t, edit(t, "contacts.json", halfway)); !strings.Contains(m.NotRunnable, "setup.credential_capture") {
+		t.Errorf("NotRunnable is %q with modules and without credentials_schema", m.NotRunnable)
+	}
 	for want, changes := range map[string]edits{
 		"no module":                {"/modules": ""},
 		"no collector":             {"/modules": `{"bootstrap":{"path":"b.wasm"}}`},
@@ -263,6 +267,10 @@ func TestWarnings(t *testing.T) {
 		if len(m.Warnings) != 1 || !strings.HasPrefix(m.Warnings[0], want) {
 			t.Errorf("warnings %q, want %q", m.Warnings, want)
 		}
+	}
+	secret := parse(t, edit(t, "contacts.json", edits{"/options_schema/properties/API_TOKEN": `{"type":"string"}`}))
+	if len(secret.Warnings) != 1 || !strings.Contains(secret.Warnings[0], "a secret is a credential") {
+		t.Errorf("warnings %q of an option that looks like a secret", secret.Warnings)
 	}
 	m := parse(t, edit(t, "contacts.json", edits{"/source_declaration": "{}", "/extension": "1", "/mod": "1"}))
 	if len(m.Warnings) != 0 {

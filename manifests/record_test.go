@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -152,6 +154,20 @@ func TestRecordSchemaFaults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The last line of defence, should a $ref get past the checks: the compiler
+// opens nothing, though the library would.
+func TestCompilerLoadsNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "schema.json")
+	if err := os.WriteFile(file, []byte("true"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{"file://" + filepath.ToSlash(file), "https://example.com/schema.json", "schema.json"} {
+		if _, err := compile(newCompiler(), map[string]any{"$ref": ref}); err == nil || !strings.Contains(err.Error(), errLoad.Error()) {
+			t.Errorf("$ref %q: %v", ref, err)
+		}
 	}
 }
 
