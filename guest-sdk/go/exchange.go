@@ -100,14 +100,17 @@ func (x *exchange) send(req *Request) error {
 	return nil
 }
 
-// timeoutMS is what is left until the context's deadline, at least 1, or 0
-// when it has none.
+// timeoutMS is what the host is told: a little more than is left until the
+// context's deadline, so that it is the context that ends the exchange, with
+// its own error, and the host only when the guest stands still. It is 0 when
+// there is no deadline.
 func (x *exchange) timeoutMS() int64 {
 	deadline, ok := x.ctx.Deadline()
 	if !ok {
 		return 0
 	}
-	return max(time.Until(deadline).Milliseconds(), 1)
+	const more = time.Second
+	return max(time.Until(deadline)+more, more).Milliseconds()
 }
 
 // head waits for the head of the response.

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+
+	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
+)
+
+// maxRedirects bounds the redirects in a row: a server that is found by
+// /.well-known/carddav needs one or two.
+const maxRedirects = 5
+
+// dav speaks WebDAV with one account.
+type dav struct {
+	run    *sallyport.Run
+	client *sallyport.Client
+	login  string // the Authorization header; the password in it is a surrogate
+}
+
+func connect(run *sallyport.Run) (*dav, error) {
+	account, err := run.Credential(accountName)
+	if err != nil {
+		return nil, err
+	}
+	password, err := run.Credential(passwordName)
+	if err != nil {
+		return nil, err
+	}
+	client := sallyport.NewClient(run)
+	client.CheckRedirect = sallyport.FollowRedirects(maxRedirects)
+	return &dav{run: run, client: client, login: sallyport.Basic(account, password)}, nil
+}
+
+// The namespaces of WebDAV's and CardDAV's elements are spelled out in the
+// tags below: encoding/xml knows no other way.
+
+// item is a response of a multistatus: a resource and its properties.
+type item struct {
+	url    string // absolute
+	status int    // of the resource as a whole; 0 when there are only properties
+	prop   prop
+}
+
+type prop struct {
+	DisplayName  string `xml:"DAV: displayname"`
+	ResourceType struct {
+		Collection  *struct{} `xml:"DAV: collection"`
+		AddressBook *struct{} `xml:"urn:ietf:params:xml:ns:carddav addressbook"`
+	} `xml:"DAV: resourcetype"`
+	Principal struct {
+		Href string `xml:"DAV: href"`
+	} `xml:"DAV: current-user-principal"`
+	HomeSet struct {
+		Hrefs []string `xml:"DAV: href"`
+	} `xml:"urn:ietf:params:xml:ns:carddav addressbook-home-set"`
+	Reports struct {
+		List []struct {
+			Report struct {
+				Sync *struct{} `xml:"DAV: sync-collection"`
+			} `xml:"DAV: report"`
+		} `xml:"DAV: supported-report"`
+	} `xml:"DAV: supported-report-set"`
+	ETag string `xml:"DAV: getetag"`
+	Card string `xml:"urn:ietf:params:xml:ns:carddav address-data"`
+}
+
+// answer is a whole multistatus, but for its items.
+type answer struct {
+	url       string // of the resource that answered, after redirects
+	syncToken string
+}
+
+// ask sends a PROPFIND or a REPORT, and calls each for every resource in the
+// answer as it comes in. A refusal is a *sallyport.SourceError.
+func (d *dav) ask(ctx context.Context, method, target, depth, body string, each func(item) error) (answer, error) {
+	resp, err := d.client.Do(ctx, &sallyport.Request{Method: method, URL: target, Body: []byte(xml.Header + body), Header: sallyport.Header{
+		"Authorization": {d.login}, "Depth": {depth}, "Content-Type": {"application/xml; charset=utf-8"}}})
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == 401:
+		if err := d.run.Reject(passwordName, sallyport.RejectUnauthorized); err != nil {
+			return answer{}, err
+		}
+		return answer{}, fmt.Errorf("the server refused the account or its password: %w", resp.Err())
+	case resp.StatusCode == 207:
+		return readMultistatus(resp.Request.URL, resp.Body, each)
+	}
+	return answer{}, &sallyport.SourceError{StatusCode: resp.StatusCode, Method: method, URL: target}
+}
+
+// readMultistatus decodes response after response, so that no more than one
+// card is held at a time.
+func readMultistatus(from string, body io.Reader, each func(item) error) (answer, error) {
+	a := answer{url: from}
+	base, err := url.Parse(from)
+	if err != nil {
+		return a, err
+	}
+	dec := xml.NewDecoder(body)
+	for {
+		token, err := dec.Token()
+		if err == io.EOF {
+			return a, nil
+		}
+		if err != nil {
+			return a, fmt.Errorf("the answer of %s cannot be read: %w", base.Path, err)
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok || start.Name.Space != "DAV:" {
+			continue
+		}
+		switch start.Name.Local {
+		case "response":
+			var r response
+			if err = dec.DecodeElement(&r, &start); err == nil {
+				err = r.each(base, each)
+			}
+		case "sync-token":
+			err = dec.DecodeElement(&a.syncToken, &start)
+		}
+		if err != nil {
+			return a, err
+		}
+	}
+}
+
+type response struct {
+	Hrefs     []string `xml:"DAV: href"`
+	Status    string   `xml:"DAV: status"`
+	Propstats []struct {
+		Status string `xml:"DAV: status"`
+		Prop   prop   `xml:"DAV: prop"`
+	} `xml:"DAV: propstat"`
+}
+
+// each calls f for each resource of the response.
+func (r response) each(base *url.URL, f func(item) error) error {
+	it := item{status: statusCode(r.Status)}
+	for _, ps := range r.Propstats {
+		if code := statusCode(ps.Status); code == 200 || code == 0 {
+			it.prop = ps.Prop
+		}
+	}
+	for _, href := range r.Hrefs {
+		var err error
+		if it.url, err = resolve(base, href); err != nil {
+			return err
+		}
+		if err := f(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statusCode reads "HTTP/1.1 404 Not Found".
+func statusCode(line string) int {
+	fields := strings.Fields(line)
+	if len(fields) < 2 {
+		return 0
+	}
+	code, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return 0
+	}
+	return code
+}
+
+// resolve makes a href absolute, in one spelling: servers do not always escape
+// a path the same way twice.
+func resolve(base *url.URL, href string) (string, error) {
+	u, err := url.Parse(strings.TrimSpace(href))
+	if err != nil {
+		return "", errors.New("the server names a resource by something that is no URL")
+	}
+	u = base.ResolveReference(u)
+	u.Fragment, u.RawFragment, u.RawPath = "", "", ""
+	return u.String(), nil
+}
+
+// refusedWith reports whether err is a source's answer with one of codes.
+func refusedWith(err error, codes ...int) bool {
+	var refusal *sallyport.SourceError
+	if !errors.As(err, &refusal) {
+		return false
+	}
+	for _, code := range codes {
+		if refusal.StatusCode == code {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"slices"
+	"strings"
+
+	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
+)
+
+const (
+	// batchCards is how many cards one request asks for, and parallel how
+	// many such requests are under way: enough to hide the network, few enough
+	// that photographs fit the guest's memory.
+	batchCards = 20
+	parallel   = 3
+)
+
+// fetched is a card as it was read; gone when it has been deleted meanwhile,
+// card nil when it is no vCard.
+type fetched struct {
+	name, etag string
+	card       vcard
+	gone       bool
+}
+
+// fetch reads cards and hands them to each in the order of names, some at a
+// time.
+func (d *dav) fetch(ctx context.Context, b book, names []string, each func(fetched) error) error {
+	for wave := range slices.Chunk(names, batchCards*parallel) {
+		batches := slices.Collect(slices.Chunk(wave, batchCards))
+		results := make([][]fetched, len(batches))
+		g := sallyport.NewGroup(ctx, parallel)
+		for i, batch := range batches {
+			g.Go(func(ctx context.Context) (err error) {
+				results[i], err = d.multiget(ctx, b, batch)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		for _, f := range slices.Concat(results...) {
+			if err := each(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// multiget is the report of RFC 6352, section 8.7.
+func (d *dav) multiget(ctx context.Context, b book, names []string) ([]fetched, error) {
+	var body strings.Builder
+	body.WriteString(`<C:addressbook-multiget xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><prop><getetag/><C:address-data/></prop>`)
+	for _, name := range names {
+		body.WriteString("<href>")
+		if err := xml.EscapeText(&body, []byte(pathOf(b.URL+name))); err != nil {
+			return nil, err
+		}
+		body.WriteString("</href>")
+	}
+	body.WriteString(`</C:addressbook-multiget>`)
+	found := map[string]fetched{}
+	_, err := d.ask(ctx, "REPORT", b.URL, "1", body.String(), func(it item) error {
+		name, ok := cardName(b, it)
+		if !ok || it.status != 0 && it.status != 200 || it.prop.Card == "" {
+			return nil
+		}
+		f := fetched{name: name, etag: it.prop.ETag}
+		card, err := parseCard(it.prop.Card)
+		if err != nil && !errors.Is(err, errNoCard) {
+			return err
+		}
+		f.card = card
+		found[name] = f
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]fetched, 0, len(names))
+	for _, name := range names {
+		f, ok := found[name]
+		if !ok {
+			f = fetched{name: name, gone: true}
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/xml"
+	"strings"
+
+	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
+)
+
+const (
+	// maxSyncRounds bounds the answers that a server may cut short in a row.
+	maxSyncRounds = 1000
+
+	propfindCards = `<propfind xmlns="DAV:"><prop><getetag/><resourcetype/></prop></propfind>`
+)
+
+// listing is what of an address book is new: all of it, or what has changed
+// since a sync token.
+type listing struct {
+	complete bool
+	cards    map[string]string // by name below the book's URL: the etag
+	removed  map[string]bool   // of a listing that is not complete
+	token    string            // what the next one goes on from, may be empty
+}
+
+// list asks what has changed since a token; "" asks for everything. A server
+// that has forgotten the token, or never had any, is asked for everything.
+func (d *dav) list(ctx context.Context, b book, token string) (listing, error) {
+	if !b.Sync {
+		return d.listAll(ctx, b)
+	}
+	l, err := d.changes(ctx, b, token)
+	// RFC 6578, 3.2: 403 or 409 with valid-sync-token; what else servers say.
+	forgotten := []int{400, 403, 404, 409, 410, 412, 415, 501, 507}
+	if token != "" && refusedWith(err, forgotten...) {
+		l, err = d.changes(ctx, b, "")
+	}
+	if refusedWith(err, forgotten...) {
+		return d.listAll(ctx, b)
+	}
+	return l, err
+}
+
+// changes is the report of RFC 6578.
+func (d *dav) changes(ctx context.Context, b book, token string) (listing, error) {
+	l := listing{complete: token == "", cards: map[string]string{}, removed: map[string]bool{}, token: token}
+	for range maxSyncRounds {
+		var quoted strings.Builder
+		if err := xml.EscapeText(&quoted, []byte(l.token)); err != nil {
+			return l, err
+		}
+		cut := false
+		body := `<sync-collection xmlns="DAV:"><sync-token>` + quoted.String() + `</sync-token><sync-level>1</sync-level>` +
+			`<prop><getetag/><resourcetype/></prop></sync-collection>`
+		a, err := d.ask(ctx, "REPORT", b.URL, "0", body, func(it item) error {
+			name, ok := cardName(b, it)
+			switch {
+			case it.status == 507:
+				cut = true // more to come: section 3.6
+			case !ok:
+			case it.status == 404 || it.status == 410:
+				delete(l.cards, name)
+				l.removed[name] = true
+			default:
+				delete(l.removed, name)
+				l.cards[name] = it.prop.ETag
+			}
+			return nil
+		})
+		if err != nil {
+			return l, err
+		}
+		stuck := a.syncToken == l.token
+		l.token = a.syncToken
+		if !cut {
+			return l, nil
+		}
+		if stuck {
+			break
+		}
+	}
+	return l, &sallyport.Failure{Message: "the server cuts its list of changes short without end", Retryable: true, Recovery: sallyport.RetryByRuntime}
+}
+
+// listAll lists a book's cards with their etags.
+func (d *dav) listAll(ctx context.Context, b book) (listing, error) {
+	l := listing{complete: true, cards: map[string]string{}}
+	_, err := d.ask(ctx, "PROPFIND", b.URL, "1", propfindCards, func(it item) error {
+		if name, ok := cardName(b, it); ok && it.status == 0 {
+			l.cards[name] = it.prop.ETag
+		}
+		return nil
+	})
+	return l, err
+}
+
+// cardName returns a card's name below its book's URL. What lies deeper or
+// elsewhere is no card of the book.
+func cardName(b book, it item) (string, bool) {
+	name, ok := strings.CutPrefix(it.url, b.URL)
+	if !ok || name == "" || strings.Contains(name, "/") || it.prop.ResourceType.Collection != nil {
+		return "", false
+	}
+	return name, true
+}
