@@ -18,6 +18,10 @@ import (
 // canary is the secret of every script: no output and no file may hold it.
 const canary = "canary-7c1e5b90d2"
 
+// noExitSleep spares each run of the program the second that a race build
+// waits before it exits.
+const noExitSleep = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"sallyport": main})
 }
@@ -31,6 +35,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SALLYPORT_HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("CANARY", canary)
+			env.Setenv("GORACE", noExitSleep)
 			return setup(env.WorkDir)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -39,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"sealed":  sealedCommand,
 			"replace": replaceCommand,
 			"mode":    modeCommand,
+			"chop":    chopCommand,
 		},
 	})
 }
@@ -136,4 +142,16 @@ func modeCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if got := strconv.FormatUint(uint64(info.Mode().Perm()), 8); got != args[0] {
 		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
 	}
+}
+
+// chopCommand is "chop FILE": it takes the last line away.
+func chopCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: chop FILE")
+	}
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	b = b[:bytes.LastIndexByte(bytes.TrimRight(b, "\n"), '\n')+1]
+	ts.Check(os.WriteFile(path, b, 0o600))
 }

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 
 	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/audit"
 	"github.com/sallyport-host/sallyport/internal/privatedir"
+	"github.com/sallyport-host/sallyport/internal/statefile"
 	"github.com/sallyport-host/sallyport/internal/terminal"
 	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
@@ -117,7 +119,7 @@ func exitOfStore(err error) Code {
 	}{
 		{NeedsOwner, []error{vaultstore.ErrNotInitialised, vaultstore.ErrSealed}},
 		{Refused, []error{vaultstore.ErrTampered, vaultstore.ErrRollback, vaultstore.ErrMissing, vaultstore.ErrClass,
-			vaultstore.ErrPermissions, privatedir.ErrUnsafe}},
+			vaultstore.ErrPermissions, privatedir.ErrUnsafe, audit.ErrTampered, statefile.ErrCorrupt}},
 		{Usage, []error{vaultstore.ErrNotFound, vaultstore.ErrInvalid, vaultstore.ErrTooLarge}},
 		{Internal, []error{vaultstore.ErrLocked, vaultstore.ErrConflict, vaultstore.ErrUnknownOutcome, vaultstore.ErrClosed}},
 	} {

@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"log/slog"
 
-	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/internal/approvals"
 	"github.com/sallyport-host/sallyport/internal/audit"
 	"github.com/sallyport-host/sallyport/internal/home"
+	"github.com/sallyport-host/sallyport/internal/statefile"
 	"github.com/sallyport-host/sallyport/vaultstore"
 	"github.com/sallyport-host/sallyport/vaultstore/agefile"
 )
@@ -83,6 +83,10 @@ func (f diskFiles) openRest(ctx context.Context, vault *agefile.Store, s *Stores
 	}
 	chain := &auditLog{log: log, key: key, marks: vault}
 	s.Audit, s.closers = chain, append(s.closers, func() error { return chain.close(f.logger) })
-	s.States = host.NewMemoryState()
+	states, err := statefile.Open(f.home.CursorsDir())
+	if err != nil {
+		return err
+	}
+	s.States, s.closers = states, append(s.closers, states.Close)
 	return nil
 }

@@ -104,7 +104,7 @@ func (a *App) Run(ctx context.Context, o Run) (Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := matchGrant(grant, c.manifest); err != nil {
+	if err := a.matchGrant(grant, c.manifest); err != nil {
 		return nil, err
 	}
 	stores, err := a.open(ctx)

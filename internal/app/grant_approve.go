@@ -2,17 +2,14 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
-	"github.com/sallyport-host/sallyport/internal/approvals"
 	"github.com/sallyport-host/sallyport/internal/terminal"
 	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
@@ -68,7 +65,7 @@ func (a *App) Approve(ctx context.Context, o Approve) (Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := matchGrant(grant, c.manifest); err != nil {
+	if err := a.matchGrant(grant, c.manifest); err != nil {
 		return nil, err
 	}
 	stores, err := a.open(ctx)
@@ -139,18 +136,19 @@ func (a *App) propose(ctx context.Context, stores *Stores, c *connector, modules
 	var options map[string]any
 	if standing.Approval != nil {
 		options = standing.Approval.Options // of use even when it was revoked
-		if !standing.Revoked {
+		if standing.InForce() {
 			p.before = standing.Approval
 		}
+	}
+	for _, problem := range standing.Problems {
+		a.Log.WarnContext(ctx, "an approval file counts for nothing", "connector", scope.Connector, "why", problem)
 	}
 	if p.bound, err = a.bind(ctx, c.manifest, o.Options, options); err != nil {
 		return nil, err
 	}
 	now := a.Now().UTC()
 	p.approval = capabilities.NewApproval(p.bound, scope, modules, a.mode(), now)
-	if p.approval.ExpiresAt, err = expiry(now, o.Expires, grant); err != nil {
-		return nil, err
-	}
+	p.approval.ExpiresAt = expiry(now, o.Expires, grant)
 	p.disclosure = p.bound.Disclose()
 	p.widened = widening(p.before, p.approval)
 	return p, nil
@@ -163,22 +161,17 @@ func widening(before *capabilities.Approval, next capabilities.Approval) []strin
 	return append([]string{}, capabilities.Widening(before, next)...)
 }
 
-// expiry is the earlier of what the owner says and the grant's own end.
-func expiry(now time.Time, after time.Duration, grant *capabilities.Grant) (time.Time, error) {
+// expiry is the earlier of what the owner says and the grant's own end; zero
+// is never.
+func expiry(now time.Time, after time.Duration, grant *capabilities.Grant) time.Time {
 	var at time.Time
-	if after < 0 {
-		return at, usage("--expires: give a time to come, like 720h")
-	}
 	if after > 0 {
 		at = now.Add(after)
 	}
 	if grant != nil && !grant.ExpiresAt.IsZero() && (at.IsZero() || grant.ExpiresAt.Before(at)) {
 		at = grant.ExpiresAt.UTC()
-		if !at.After(now) {
-			return at, refused("the grant ended at %s; ask for a new one", at.Format(time.RFC3339))
-		}
 	}
-	return at, nil
+	return at
 }
 
 // consent shows the disclosure on stderr, in full unless nothing widens, and
@@ -237,158 +230,4 @@ func (a *App) missing(ctx context.Context, stores *Stores, p *proposal) []string
 		}
 	}
 	return names
-}
-
-// grantOf reads the grant that a file holds and makes its id this
-// invocation's; nil without a file, which is right only for the owner's own.
-func (a *App) grantOf(file string) (*capabilities.Grant, error) {
-	if file == "" {
-		if a.Grant != vaultstore.SelfGrant {
-			return nil, usage("grant %q needs its text; give --grant-file FILE", a.Grant)
-		}
-		return nil, nil
-	}
-	raw, err := readLimited(file, maxGrantBytes)
-	if err != nil {
-		return nil, fileError("--grant-file", file, err)
-	}
-	g, err := capabilities.ParseGrant(raw)
-	if err != nil {
-		return nil, refused("grant %s: %w", file, err)
-	}
-	if a.Grant != vaultstore.SelfGrant && a.Grant != g.GrantID {
-		return nil, usage("--grant says %q and the file %q; leave --grant out", a.Grant, g.GrantID)
-	}
-	a.Grant = g.GrantID
-	return g, a.checkParts()
-}
-
-const maxGrantBytes = 1 << 20
-
-func matchGrant(g *capabilities.Grant, m *manifests.Manifest) error {
-	if g != nil && g.SourceID != m.ConnectorID {
-		return refused("the grant is for %s, this connector is %s", g.SourceID, m.ConnectorID)
-	}
-	return nil
-}
-
-// Granted is a line of [Grants].
-type Granted struct {
-	Connector   string    `json:"connector"`
-	Instance    string    `json:"instance"`
-	Grant       string    `json:"grant"`
-	Status      string    `json:"status"` // active, revoked, expired, unreadable
-	Serial      uint64    `json:"serial"`
-	ApprovedAt  time.Time `json:"approved_at,omitzero"`
-	ExpiresAt   time.Time `json:"expires_at,omitzero"`
-	Credentials []string  `json:"credentials"`
-	Problems    []string  `json:"problems,omitempty"`
-}
-
-// Grants is the result of [App.GrantList].
-type Grants struct {
-	next
-	Owner  string    `json:"owner"`
-	Grants []Granted `json:"grants"`
-}
-
-// Text writes a table.
-func (g Grants) Text(w io.Writer) error {
-	if len(g.Grants) == 0 {
-		_, err := fmt.Fprintln(w, "nothing is approved")
-		return err
-	}
-	rows := make([][]string, len(g.Grants))
-	for i, e := range g.Grants {
-		rows[i] = []string{e.Connector, e.Instance, e.Grant, e.Status, fmt.Sprint(e.Serial), day(e.ApprovedAt), day(e.ExpiresAt), strings.Join(e.Credentials, " ")}
-	}
-	return terminal.Table(w, []string{"CONNECTOR", "INSTANCE", "GRANT", "STATUS", "SERIAL", "APPROVED", "EXPIRES", "CREDENTIALS"}, rows)
-}
-
-// GrantList lists what the owner has ever approved and how it stands.
-func (a *App) GrantList(ctx context.Context) (Result, error) {
-	stores, err := a.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer stores.Close()
-	scopes, err := stores.Approvals.List(ctx, a.Owner)
-	if err != nil {
-		return nil, err
-	}
-	list := Grants{Owner: a.Owner, Grants: []Granted{}}
-	for _, scope := range scopes {
-		standing, err := stores.Approvals.Standing(ctx, scope)
-		if err != nil {
-			return nil, err
-		}
-		list.Grants = append(list.Grants, a.granted(scope, standing))
-	}
-	if len(list.Grants) == 0 {
-		list.Next = a.command("grant", "approve", "CONNECTOR")
-	}
-	return list, nil
-}
-
-func (a *App) granted(scope capabilities.Scope, s capabilities.Standing) Granted {
-	g := Granted{Connector: scope.Connector, Instance: scope.Instance, Grant: scope.Grant,
-		Status: "unreadable", Serial: s.HighWater, Credentials: []string{}, Problems: s.Problems}
-	if s.Revoked {
-		g.Status = "revoked"
-	}
-	if s.Approval == nil {
-		return g
-	}
-	g.ApprovedAt, g.ExpiresAt = s.Approval.ApprovedAt, s.Approval.ExpiresAt
-	for _, c := range s.Approval.Credentials {
-		g.Credentials = append(g.Credentials, c.Name)
-	}
-	switch {
-	case s.Revoked:
-	case !g.ExpiresAt.IsZero() && !a.Now().Before(g.ExpiresAt):
-		g.Status = "expired"
-	default:
-		g.Status = "active"
-	}
-	return g
-}
-
-// Revoked is the result of [App.GrantRevoke].
-type Revoked struct {
-	next
-	capabilities.Revocation
-}
-
-// Text says what is not in force any more.
-func (r Revoked) Text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "revoked %s: no run of it goes on or starts (serial %d)\n", r.Connector, r.Serial)
-	return err
-}
-
-// GrantRevoke takes an approval back. connector is a folder or a key.
-func (a *App) GrantRevoke(ctx context.Context, connector string) (Result, error) {
-	key, err := a.connectorKey(connector)
-	if err != nil {
-		return nil, err
-	}
-	stores, err := a.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer stores.Close()
-	scope := a.scope(key)
-	// Taking back goes ahead of the log: a log that cannot be written must
-	// not keep an approval alive.
-	revocation, err := stores.Approvals.Revoke(ctx, scope)
-	if errors.Is(err, approvals.ErrNothing) {
-		return nil, usage("%s was never approved here; see: %s", key, a.command("grant", "list"))
-	}
-	if err != nil {
-		return nil, err
-	}
-	event := host.Event{Time: revocation.At, Kind: host.EventRevocation, Scope: scope, Op: "revoke", Allowed: true, Serial: revocation.Serial}
-	if err := stores.Audit.Append(ctx, event); err != nil {
-		return nil, internal("%s is revoked, but the audit log does not say so: %w", key, err)
-	}
-	return Revoked{Revocation: revocation}, nil
 }

@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/approvals"
+	"github.com/sallyport-host/sallyport/internal/terminal"
+)
+
+// Granted is a line of [Grants].
+type Granted struct {
+	Connector   string    `json:"connector"`
+	Instance    string    `json:"instance"`
+	Grant       string    `json:"grant"`
+	Status      string    `json:"status"` // active, expired, revoked, replayed, unreadable
+	Serial      uint64    `json:"serial"`
+	ApprovedAt  time.Time `json:"approved_at,omitzero"`
+	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+	Credentials []string  `json:"credentials"`
+	Problems    []string  `json:"problems,omitempty"`
+}
+
+// Grants is the result of [App.GrantList].
+type Grants struct {
+	next
+	Owner  string    `json:"owner"`
+	Grants []Granted `json:"grants"`
+}
+
+// Text writes a table.
+func (g Grants) Text(w io.Writer) error {
+	if len(g.Grants) == 0 {
+		_, err := fmt.Fprintln(w, "nothing is approved")
+		return err
+	}
+	rows := make([][]string, len(g.Grants))
+	for i, e := range g.Grants {
+		rows[i] = []string{e.Connector, e.Instance, e.Grant, e.Status, fmt.Sprint(e.Serial), day(e.ApprovedAt), day(e.ExpiresAt), strings.Join(e.Credentials, " ")}
+	}
+	return terminal.Table(w, []string{"CONNECTOR", "INSTANCE", "GRANT", "STATUS", "SERIAL", "APPROVED", "EXPIRES", "CREDENTIALS"}, rows)
+}
+
+// GrantList lists what the owner has ever approved and how it stands.
+func (a *App) GrantList(ctx context.Context) (Result, error) {
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	scopes, err := stores.Approvals.List(ctx, a.Owner)
+	if err != nil {
+		return nil, err
+	}
+	list := Grants{Owner: a.Owner, Grants: []Granted{}}
+	for _, scope := range scopes {
+		standing, err := stores.Approvals.Standing(ctx, scope)
+		if err != nil {
+			return nil, err
+		}
+		list.Grants = append(list.Grants, a.granted(scope, standing))
+	}
+	if len(list.Grants) == 0 {
+		list.Next = a.command("grant", "approve", "CONNECTOR")
+	}
+	return list, nil
+}
+
+func (a *App) granted(scope capabilities.Scope, s capabilities.Standing) Granted {
+	g := Granted{Connector: scope.Connector, Instance: scope.Instance, Grant: scope.Grant,
+		Serial: s.HighWater, Credentials: []string{}, Problems: s.Problems}
+	if s.Approval != nil {
+		g.ApprovedAt, g.ExpiresAt = s.Approval.ApprovedAt, s.Approval.ExpiresAt
+		for _, c := range s.Approval.Credentials {
+			g.Credentials = append(g.Credentials, c.Name)
+		}
+	}
+	switch {
+	case s.Replayed:
+		g.Status = "replayed"
+	case s.Revoked:
+		g.Status = "revoked"
+	case s.Approval == nil:
+		g.Status = "unreadable"
+	case !g.ExpiresAt.IsZero() && !a.Now().Before(g.ExpiresAt):
+		g.Status = "expired"
+	default:
+		g.Status = "active"
+	}
+	return g
+}
+
+// Revoked is the result of [App.GrantRevoke].
+type Revoked struct {
+	next
+	capabilities.Revocation
+}
+
+// Text says what is not in force any more.
+func (r Revoked) Text(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "revoked %s: no run of it goes on or starts (serial %d)\n", r.Connector, r.Serial)
+	return err
+}
+
+// GrantRevoke takes an approval back. connector is a folder or a key.
+func (a *App) GrantRevoke(ctx context.Context, connector string) (Result, error) {
+	key, err := a.connectorKey(connector)
+	if err != nil {
+		return nil, err
+	}
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	scope := a.scope(key)
+	// Taking back goes ahead of the log: a log that cannot be written must
+	// not keep an approval alive.
+	revocation, err := stores.Approvals.Revoke(ctx, scope)
+	if errors.Is(err, approvals.ErrNothing) {
+		return nil, usage("%s was never approved here; see: %s", key, a.command("grant", "list"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	event := host.Event{Time: revocation.At, Kind: host.EventRevocation, Scope: scope, Op: "revoke", Allowed: true, Serial: revocation.Serial}
+	if err := stores.Audit.Append(ctx, event); err != nil {
+		return nil, internal("%s is revoked, but the audit log does not say so: %w", key, err)
+	}
+	return Revoked{Revocation: revocation}, nil
+}
