@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
@@ -58,7 +59,7 @@ func TestTwoHostsShareNothing(t *testing.T) {
 	}
 
 	// What one owner revokes, and a host that is closed, is nothing to the other.
-	if err := worlds[0].approvals.Revoke(capabilities.Revocation{Scope: scope(connectors[0].Manifest())}); err != nil {
+	if err := worlds[0].approvals.Revoke(capabilities.Revocation{Scope: scope(connectors[0].Manifest()), At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := worlds[0].host.Run(t.Context(), connectors[0], host.RunOptions{}); !errors.Is(err, host.ErrRefused) {

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,66 +11,101 @@ import (
 	"strings"
 )
 
+// record is a RECORD that a run wrote, with the data of T.
+type record[T any] struct {
+	Type, Stream string
+	Data         T
+	text         string
+}
+
 // attempt is a record of the nosy connector.
 type attempt struct {
 	Tried, Got string
 	Leaked     bool
 }
 
-// line is a message that a run wrote.
-type line struct {
-	Type string
-	Data attempt
+// contact is what the demo shows of a record of the contacts connector.
+type contact struct {
+	DisplayName string `json:"display_name"`
+	Name        string // of a group
+	Emails      []struct{ Value string }
 }
 
-func countRecords(out string) (n int) {
+// records reads what a run wrote to stdout.
+func records[T any](out string) ([]record[T], error) {
+	var all []record[T]
 	for text := range strings.Lines(out) {
-		var l line
-		if json.Unmarshal([]byte(text), &l) == nil && l.Type == "RECORD" {
-			n++
-		}
-	}
-	return n
-}
-
-func readAttempts(out string) ([]attempt, error) {
-	var all []attempt
-	for text := range strings.Lines(out) {
-		var l line
-		if err := json.Unmarshal([]byte(text), &l); err != nil {
+		r := record[T]{text: strings.TrimSuffix(text, "\n")}
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
 			return nil, err
 		}
-		if l.Type == "RECORD" {
-			all = append(all, l.Data)
+		if r.Type == "RECORD" {
+			all = append(all, r)
 		}
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("the nosy connector made no attempt")
 	}
 	return all, nil
 }
 
-// table shows what was tried and what came of it.
-func (s *stage) table(attempts []attempt) {
+// contacts shows one contact in full and the other records in a line each.
+func (s *stage) contacts(out string) {
+	all, err := records[contact](out)
+	if err != nil {
+		s.show(out)
+		return
+	}
+	whole := false
+	for _, r := range all {
+		if !whole && r.Stream == "contacts" {
+			whole = true
+			s.wrap(r.text)
+			continue
+		}
+		line := fmt.Sprintf("%-16s %s", r.Stream, r.Data.DisplayName+r.Data.Name)
+		for _, e := range r.Data.Emails {
+			line += " <" + e.Value + ">"
+		}
+		s.show(line)
+	}
+}
+
+// wrap shows a long line whole.
+func (s *stage) wrap(text string) {
+	for runes := []rune(text); len(runes) > 0; {
+		n := min(len(runes), lineWidth)
+		s.show(string(runes[:n]))
+		runes = runes[n:]
+	}
+}
+
+// table shows what the nosy connector tried and what came of it.
+func (s *stage) table(out string) {
+	attempts, err := records[attempt](out)
+	if err != nil {
+		s.show(out)
+		return
+	}
 	width := len("it tried to")
 	for _, a := range attempts {
-		width = max(width, len(a.Tried))
+		width = max(width, len(a.Data.Tried))
 	}
 	fmt.Fprintf(s.out, "   %s\n", s.paint(bold, fmt.Sprintf("%-*s   %s", width, "it tried to", "and got")))
 	for _, a := range attempts {
-		got := s.paint(green, a.Got)
-		if a.Leaked {
+		got := s.paint(green, a.Data.Got)
+		if a.Data.Leaked {
 			got = "LEAKED"
 		}
-		fmt.Fprintf(s.out, "   %-*s   %s\n", width, a.Tried, got)
+		fmt.Fprintf(s.out, "   %-*s   %s\n", width, a.Data.Tried, got)
 	}
 }
 
 // leaked is an error when an attempt got something.
-func leaked(attempts []attempt) error {
+func leaked(attempts []record[attempt]) error {
+	if len(attempts) == 0 {
+		return errors.New("the nosy connector made no attempt")
+	}
 	for _, a := range attempts {
-		if a.Leaked {
-			return fmt.Errorf("the nosy connector could %s", a.Tried)
+		if a.Data.Leaked {
+			return fmt.Errorf("the nosy connector could %s", a.Data.Tried)
 		}
 	}
 	return nil

@@ -56,8 +56,9 @@ type command struct {
 	stdin string // what is piped in, if anything
 	shown string // how that is written on the command line: "< password.txt"
 	exit  int    // the exit code that is expected
-	hide  bool   // do not show what it prints on stdout
-	mute  bool   // nor what it prints on stderr
+	mute  bool   // do not show what it prints on stderr
+	// show shows what it prints on stdout; nil shows it as it is.
+	show func(text string)
 }
 
 // run shows a command line, runs it, shows what it prints, and returns what
@@ -76,9 +77,10 @@ func (s *stage) run(ctx context.Context, c command) (string, error) {
 	err := cmd.Run()
 	s.said.Write(stdout.Bytes())
 	s.said.Write(stderr.Bytes())
-	if !c.hide {
-		s.show(stdout.String())
+	if c.show == nil {
+		c.show = s.show
 	}
+	c.show(stdout.String())
 	if !c.mute {
 		s.show(stderr.String())
 	}
@@ -95,8 +97,7 @@ func (s *stage) run(ctx context.Context, c command) (string, error) {
 	return stdout.String(), nil
 }
 
-// lineWidth is what is shown of a line: records are longer than a terminal is
-// wide.
+// lineWidth is what is shown of a line.
 const lineWidth = 110
 
 // show writes what a command printed, indented.
