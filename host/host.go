@@ -68,7 +68,7 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	}
 	for name, addrs := range h.exceptions {
 		for _, a := range addrs {
-			h.logger.WarnContext(ctx, "address exception", "host", name, "address", a.String())
+			h.logger.InfoContext(ctx, "address exception", "host", name, "address", a.String())
 		}
 	}
 	h.dialer = egress.NewDialer(egress.Exceptions(h.exceptions), nil)
