@@ -251,6 +251,11 @@ func TestSignRefusesWhatResolveWould(t *testing.T) {
 		"no module": func(a *Approval) { a.Modules = nil },
 		"no scope":  func(a *Approval) { a.Scope = Scope{} },
 		"nil lists": func(a *Approval) { a.Credentials = nil },
+		"no path":   func(a *Approval) { a.Egress[0].Paths[0] = "" },
+		"nil path":  func(a *Approval) { a.Egress[0].Paths = nil },
+		"no origin": func(a *Approval) { a.Credentials[1].SendTo[0].Origin = "" },
+		"no from":   func(a *Approval) { a.Credentials[1].Capture[0].From = "" },
+		"no name":   func(a *Approval) { a.Credentials[1].Name = "" },
 		"too many":  func(a *Approval) { a.Egress = make([]ApprovedEgress, maxRules+1) },
 		"too large": func(a *Approval) { a.Options = map[string]any{"x": strings.Repeat("x", MaxBytes)} },
 	} {
@@ -263,8 +268,18 @@ func TestSignRefusesWhatResolveWould(t *testing.T) {
 	if _, err := SignApproval(nil, goldenApproval()); err == nil {
 		t.Error("signed without a key")
 	}
-	if _, err := SignRevocation(key, Revocation{Scope: testScope, At: noon}); !errors.Is(err, ErrMalformed) {
-		t.Errorf("signed a revocation without serial: %v", err)
+	for name, change := range map[string]func(r *Revocation){
+		"no serial":   func(r *Revocation) { r.Serial = 0 },
+		"huge serial": func(r *Revocation) { r.Serial = MaxSerial + 1 },
+		"no scope":    func(r *Revocation) { r.Scope.Grant = "" },
+		"no time":     func(r *Revocation) { r.At = time.Time{} },
+		"odd id":      func(r *Revocation) { r.Revokes = "a\nb" },
+	} {
+		r := goldenRevocation()
+		change(&r)
+		if _, err := SignRevocation(key, r); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

@@ -392,6 +392,41 @@ func TestReadersSeeNoGap(t *testing.T) {
 	all.Wait()
 }
 
+// hookedMarks calls back between the raising of a mark and the envelope's
+// getting into place.
+type hookedMarks struct {
+	vaultstore.Marks
+	raised func()
+}
+
+func (m hookedMarks) RaiseMark(ctx context.Context, owner, name string, to uint64) error {
+	err := m.Marks.RaiseMark(ctx, owner, name, to)
+	m.raised()
+	return err
+}
+
+// TestReaderInTheGap: who reads just then waits for the writer.
+func TestReaderInTheGap(t *testing.T) {
+	dir, marks := t.TempDir(), memory.New()
+	reader := open(t, dir, marks)
+	reader.mustApprove(t, scope)
+	read := make(chan capabilities.Standing, 1)
+	early := false
+	writer := open(t, dir, hookedMarks{marks, func() {
+		go func() { read <- reader.mustStand(t, scope) }()
+		select {
+		case got := <-read:
+			early = true
+			read <- got
+		case <-time.After(100 * time.Millisecond): // time enough to answer wrongly
+		}
+	}})
+	writer.mustApprove(t, scope)
+	if got := <-read; early || !got.InForce() || got.Approval.Serial != 2 {
+		t.Errorf("answered before the writer was done: %v; %+v", early, got)
+	}
+}
+
 func TestOpenNeedsAll(t *testing.T) {
 	for name, o := range map[string]Options{
 		"key":   {Dir: t.TempDir(), Marks: memory.New()},
