@@ -77,6 +77,20 @@ func TestTemplateBind(t *testing.T) {
 	if o, err := label.bind("Bücher"); err != nil || o.String() != "https://xn--bcher-kva.a.example:8443" {
 		t.Errorf("bücher becomes %v, %v", o, err)
 	}
+	plain, err := parseTemplate("https://${options.x}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"a.example:8443", "a.example:443", "a.example/", "u@a.example", "*.example", "[::1]", "a.example?", ""} {
+		if o, err := plain.bind(value); err == nil {
+			t.Errorf("%q becomes %v", value, o)
+		}
+	}
+	for _, value := range []string{"https://a.example?x", "https://a.example/?x", "https://a.example#x"} {
+		if _, err := bindWhole(value); err == nil || !strings.Contains(err.Error(), "query") {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
 	host, err := parseTemplate("HTTPS://${options.x}:443")
 	if err != nil || host.text != "https://${options.x}" {
 		t.Fatalf("%+v, %v", host, err)
@@ -168,6 +182,19 @@ func TestOptionsLookups(t *testing.T) {
 	wantFaults(t, none.Validate(map[string]any{"x": 1}), "/x ~ not an option")
 	if v, err := none.ParseText("x", "1"); err == nil {
 		t.Errorf("an option that is not there is %v", v)
+	}
+}
+
+func TestNormalOption(t *testing.T) {
+	for _, v := range []any{json.Number("9007199254740993"), int64(1) << 53, -float64(1 << 53), math.Inf(1), "1", true, nil, json.Number("x")} {
+		if got, err := normalOption(v, "integer"); err == nil {
+			t.Errorf("%v becomes %v", v, got)
+		}
+	}
+	for _, v := range []any{json.Number("9007199254740991"), int64(1)<<53 - 1, float64(1<<53 - 1), 1<<53 - 1} {
+		if got, err := normalOption(v, "integer"); err != nil || got != int64(1)<<53-1 {
+			t.Errorf("%v becomes %v, %v", v, got, err)
+		}
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/sallyport-host/sallyport/abi"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -24,6 +26,27 @@ func golden(t *testing.T, name string, got []byte) {
 	want := bytes.ReplaceAll(read(t, name), []byte("\r\n"), []byte("\n"))
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s differs (go test -update writes it):\n%s", path, got)
+	}
+}
+
+// Parse refuses such texts of ours; a stream's label it keeps, and what is
+// derived from another declaration never went through it.
+func TestDisclosureShowsNoControls(t *testing.T) {
+	const bad = "a\u202eb\x1b[31m\nc"
+	b := &Bound{
+		Manifest:    &Manifest{DisplayName: bad, Version: bad, Streams: []Stream{{DisplayLabel: bad}}},
+		Options:     map[string]any{"o": bad},
+		Credentials: []Credential{{Name: "N", Title: bad, Class: "session", Access: []abi.Access{abi.AccessUse}, ProbeCall: &Probe{Origin: "https://a.example"}}},
+	}
+	d := b.Disclose()
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{d.Text(), string(text)} {
+		if strings.ContainsAny(s, "\u202e\x1b") || strings.Contains(s, `\u001b`) || strings.Contains(s, `b\n`) {
+			t.Errorf("a control character is shown: %q", s)
+		}
 	}
 }
 

@@ -135,7 +135,7 @@ func FuzzBindOrigin(f *testing.F) {
 		f.Add(s)
 	}
 	var templates []template
-	for _, text := range []string{"${options.x}", "https://${options.x}:8443", "imaps://${options.x}.a.example"} {
+	for _, text := range []string{"${options.x}", "https://${options.x}:8443", "imaps://${options.x}.a.example", "https://${options.x}"} {
 		t, err := parseTemplate(text)
 		if err != nil {
 			f.Fatal(err)
@@ -147,6 +147,9 @@ func FuzzBindOrigin(f *testing.F) {
 			t.Fatalf("%q becomes %v", value, o)
 		}
 		if o, err := templates[1].bind(value); err == nil && (o.Scheme != "https" || o.Port != 8443) {
+			t.Fatalf("%q becomes %v", value, o)
+		}
+		if o, err := templates[3].bind(value); err == nil && (o.Scheme != "https" || o.Port != 443 || strings.Contains(o.Host, ":")) {
 			t.Fatalf("%q becomes %v", value, o)
 		}
 		o, err := templates[2].bind(value)

@@ -17,8 +17,14 @@
 // before an owner has approved it: see package capabilities.
 //
 // Everything is immutable once returned, and safe for concurrent use. The
-// package does no I/O: a schema's $ref is resolved inside the manifest or is a
-// fault.
+// package does no I/O: a schema's $ref leads to a place inside that schema or
+// is a fault. A manifest, and a record held to one of its schemas, is checked
+// in time that the bounds here keep small, whatever its author intends.
+//
+// # Reference
+//
+// MANIFEST.md beside this file tells authors what each member means, and
+// manifest.schema.json is the JSON Schema of our members.
 package manifests
 
 import (

@@ -114,7 +114,7 @@ func TestCredentialFaults(t *testing.T) {
 		{"everything", edits{key + "/send_to/1/origin": `"https://*"`}, []string{key + "/send_to/1/origin ~ not an origin"}},
 		{"a wildcard inside", edits{key + "/send_to/1/origin": `"https://a.*.everything.example"`}, []string{key + "/send_to/1/origin ~ character"}},
 		{"two wildcards", edits{key + "/send_to/1/origin": `"https://*.*.everything.example"`}, []string{key + "/send_to/1/origin ~ character"}},
-		{"a wildcard of addresses", edits{key + "/send_to/1/origin": `"https://*.0.0.1"`}, []string{key + "/send_to/1/origin ~ not an origin"}},
+		{"a wildcard of addresses", edits{key + "/send_to/1/origin": `"https://*.1.2.3.4"`}, []string{key + "/send_to/1/origin ~ before a name"}},
 		{"not in egress", edits{"/egress": `[{"origin":"https://elsewhere.example","paths":["/"]}]`,
 			key:                  `{"type":"string","class":"session","send_to":[{"origin":"https://api.everything.example","paths":["/"],"as":"cookie"}]}`,
 			at + "CLIENT_SECRET": "", at + "COOKIES": "", at + "PASSWORD": "", at + "MAIL_PASSWORD": "", at + "OTP": ""},

@@ -181,6 +181,14 @@ func TestSchemaBudget(t *testing.T) {
 	raw := edit(t, "contacts.json", edits{"/streams": "[" + strings.Join(streams, ",") + "]"})
 	wantFaults(t, second(Parse(raw)), fmt.Sprintf("/streams/%d/schema ~ all streams together", len(streams)-1))
 
+	expands := `{"properties":{"id":{}},"allOf":[` + strings.Repeat(`{"$ref":"#/$defs/a"},`, 100) + `true],"$defs":{"a":{"allOf":[` + strings.Repeat(`{"$ref":"#/$defs/b"},`, 70) + `true]},"b":{}}}`
+	streams = streams[:0]
+	for i := range 3 {
+		streams = append(streams, fmt.Sprintf(`{"name":"s%d","primary_key":["id"],"schema":%s}`, i, expands))
+	}
+	raw = edit(t, "contacts.json", edits{"/streams": "[" + strings.Join(streams, ",") + "]"})
+	wantFaults(t, second(Parse(raw)), "/streams/2/schema ~ too large")
+
 	s := stream(t, `{"properties":{"id":{}},"items":{"anyOf":[`+strings.Repeat(`{"type":"string"},`, 100)+`true]}}`)
 	list := make([]any, maxWork/50)
 	if err := s.ValidateDecoded(list); err == nil || !strings.Contains(err.Error(), "too many values") {
@@ -228,6 +236,8 @@ func TestValidateValue(t *testing.T) {
 		{id, canary + "@example.com", ""},
 		{id, canary, "APPLE_ID must be a valid email"},
 		{&Credential{Name: "X"}, canary, ""},
+		{&Credential{Name: "X", form: &form{minLength: 3, maxLength: 3}}, "éé", "X must have at least 3 characters"},
+		{&Credential{Name: "X", form: &form{minLength: 3, maxLength: 3}}, "ééé", ""},
 	} {
 		err := c.c.ValidateValue([]byte(c.value))
 		if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want || !errors.Is(err, ErrValue)) {
