@@ -1,5 +1,10 @@
 // Package knobs carries what package host/experimental sets to package host,
 // through a context, so that neither has to export it.
+//
+// # Promise
+//
+// The zero [Knobs] change nothing: a host whose context has none runs as its
+// configuration says.
 package knobs
 
 import "context"
