@@ -110,7 +110,8 @@ func (d *demo) approve(ctx context.Context) error {
 		return err
 	}
 	d.tell("The approval pins the digests of manifest and module: a changed connector needs a new one.")
-	_, err := d.run(ctx, command{args: []string{"grant", "approve", "contacts", "--option", d.option(), "--yes"}, mute: true})
+	d.tell("(On loopback the demo goes without TLS, which takes --allow-address below; elsewhere it is https.)")
+	_, err := d.run(ctx, command{args: []string{"grant", "approve", "contacts", "--option", d.option(), "--yes"}, showErr: nothing})
 	return err
 }
 
@@ -164,15 +165,20 @@ func (d *demo) nosy(ctx context.Context) error {
 	d.heading("A nosy connector, approved by an owner who did not look, tries what it can")
 	for _, c := range []command{
 		{args: []string{"vault", "set", "nosy", tokenName, "--stdin"}, stdin: d.password, shown: "< password.txt"},
-		{args: []string{"grant", "approve", "nosy", "--option", d.option(), "--yes"}, mute: true},
+		{args: []string{"grant", "approve", "nosy", "--option", d.option(), "--yes"}, showErr: nothing},
 	} {
 		if _, err := d.run(ctx, c); err != nil {
 			return err
 		}
 	}
 	before := d.server.Counts().Requests
-	d.tell("What each attempt was refused for is told to the owner, here left out; to the connector, no more than this:")
-	out, err := d.run(ctx, command{args: []string{"run", "nosy", "--allow-address", d.exception()}, show: d.table, mute: true})
+	out, err := d.run(ctx, command{
+		args: []string{"run", "nosy", "--allow-address", d.exception()}, show: d.table,
+		showErr: func(text string) {
+			d.tell("The owner reads what was refused, why, and what would allow it:")
+			d.some(text, "credential BANK_PASSWORD", "a request to https://collect.example")
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -192,7 +198,7 @@ func (d *demo) audit(ctx context.Context) error {
 	if _, err := d.run(ctx, command{args: []string{"audit", "verify"}}); err != nil {
 		return err
 	}
-	_, err := d.run(ctx, command{args: []string{"audit", "show", "--limit", "8"}})
+	_, err := d.run(ctx, command{args: []string{"audit", "show", "--connector", "nosy", "--refused", "--limit", "3"}})
 	return err
 }
 

@@ -68,6 +68,9 @@ func (s *stage) contacts(out string) {
 	}
 }
 
+// lineWidth is how wide records are shown, in runes.
+const lineWidth = 100
+
 // wrap shows a long line whole.
 func (s *stage) wrap(text string) {
 	for runes := []rune(text); len(runes) > 0; {

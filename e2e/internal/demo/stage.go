@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,9 +57,9 @@ type command struct {
 	stdin string // what is piped in, if anything
 	shown string // how that is written on the command line: "< password.txt"
 	exit  int    // the exit code that is expected
-	mute  bool   // do not show what it prints on stderr
-	// show shows what it prints on stdout; nil shows it as it is.
-	show func(text string)
+	// show and showErr show what it prints on stdout and stderr; nil shows it
+	// as it is.
+	show, showErr func(text string)
 }
 
 // run shows a command line, runs it, shows what it prints, and returns what
@@ -80,10 +81,11 @@ func (s *stage) run(ctx context.Context, c command) (string, error) {
 	if c.show == nil {
 		c.show = s.show
 	}
-	c.show(stdout.String())
-	if !c.mute {
-		s.show(stderr.String())
+	if c.showErr == nil {
+		c.showErr = s.show
 	}
+	c.show(stdout.String())
+	c.showErr(stderr.String())
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return "", err
@@ -97,18 +99,30 @@ func (s *stage) run(ctx context.Context, c command) (string, error) {
 	return stdout.String(), nil
 }
 
-// lineWidth is what is shown of a line.
-const lineWidth = 110
-
 // show writes what a command printed, indented.
 func (s *stage) show(text string) {
 	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		if runes := []rune(line); len(runes) > lineWidth {
-			line = string(runes[:lineWidth-1]) + "…"
-		}
-		fmt.Fprintf(s.out, "   %s\n", line)
+		fmt.Fprintf(s.out, "   %s\n", strings.TrimSuffix(line, "\n"))
 	}
+}
+
+// nothing shows nothing.
+func nothing(string) {}
+
+// some shows the refusals that begin with one of prefixes, and counts the
+// others.
+func (s *stage) some(text string, prefixes ...string) {
+	more := 0
+	for line := range strings.Lines(text) {
+		begins := func(prefix string) bool { return strings.HasPrefix(line, "refused: "+prefix) }
+		switch {
+		case slices.ContainsFunc(prefixes, begins):
+			s.show(line)
+		case begins(""):
+			more++
+		}
+	}
+	s.show(fmt.Sprintf("… and %d more", more))
 }
 
 // quoted writes arguments as a shell would take them.
