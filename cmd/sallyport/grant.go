@@ -34,7 +34,7 @@ one. Options that were approved before are taken over unless given.`,
 		Example: "  sallyport grant approve ./contacts --option base_url=https://dav.example.org\n  sallyport grant approve ./contacts --expires 30d --yes",
 		Args:    exactly("CONNECTOR"),
 		RunE: c.do(func(ctx context.Context, a *app.App, args []string) (app.Result, error) {
-			o.Connector = args[0]
+			o.Connector, o.JSON = args[0], c.json
 			if expires != "" {
 				var err error
 				if o.Expires, err = app.ParseSpan(expires); err != nil {

@@ -75,15 +75,10 @@ func group(cmd *cobra.Command, args []string) error {
 // subject is what an error calls the command: its words without the
 // program's, which stands before every error.
 func subject(cmd *cobra.Command) string {
-	words := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name())
-	return first(strings.TrimSpace(words), "command line")
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
+	if cmd == cmd.Root() {
+		return "command line"
 	}
-	return b
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
 // exactly demands as many arguments as names has.

@@ -171,7 +171,23 @@ func (a *App) localise(err error) error {
 	if err == nil || a.given.Home == "" {
 		return err
 	}
-	return &localised{err, strings.ReplaceAll(err.Error(), "run: sallyport ", "run: sallyport --home "+quote(a.given.Home)+" ")}
+	return &localised{err, a.localText(err.Error())}
+}
+
+func (a *App) localText(s string) string {
+	if a.given.Home == "" {
+		return s
+	}
+	return strings.ReplaceAll(s, "run: sallyport ", "run: sallyport --home "+quote(a.given.Home)+" ")
+}
+
+// person is what a person reads: the terminal where one is there, stderr
+// elsewhere. Who is asked must also see what about.
+func (a *App) person() io.Writer {
+	if a.Terminal != nil {
+		return a.Terminal.Screen()
+	}
+	return a.Stderr
 }
 
 type localised struct {

@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-host/sallyport/internal/audit"
 	"github.com/sallyport-host/sallyport/internal/home"
 	"github.com/sallyport-host/sallyport/internal/terminal"
+	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 	"github.com/sallyport-host/sallyport/vaultstore/memory"
 )
@@ -145,9 +146,9 @@ type device struct{ io.Reader }
 
 func (device) Quiet() (func(), error) { return func() {}, nil }
 
-// person puts someone who types keys at the terminal, and returns what they
+// at puts someone who types keys at the terminal, and returns what they
 // see.
-func (f *fixture) person(t *testing.T, keys string) (seen func() string) {
+func (f *fixture) at(t *testing.T, keys string) (seen func() string) {
 	t.Helper()
 	screen, err := os.Create(filepath.Join(t.TempDir(), "screen"))
 	if err != nil {
@@ -237,7 +238,7 @@ func TestNothingWithoutAudit(t *testing.T) {
 
 func TestVaultSetTyped(t *testing.T) {
 	f := newFixture(t)
-	seen := f.person(t, "short\n"+canary+"\n")
+	seen := f.at(t, "short\n"+canary+"\n")
 	if _, err := f.VaultSet(t.Context(), VaultSet{Connector: f.connector, Name: "NOTES_TOKEN"}); err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +254,7 @@ func TestVaultSetTyped(t *testing.T) {
 func TestVaultSetRefusesBeforeAsking(t *testing.T) {
 	f := newFixture(t)
 	f.files.stores.Vault = noPasswords{f.files.stores.Vault}
-	seen := f.person(t, canary+"\n")
+	seen := f.at(t, canary+"\n")
 	_, err := f.VaultSet(t.Context(), VaultSet{Connector: f.connector, Name: "NOTES_TOKEN", Class: "password"})
 	if Exit(err) != Refused || seen() != "" {
 		t.Errorf("got %v, and on the screen %q", err, seen())
@@ -326,7 +327,7 @@ func TestOfferInit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			f.files.made = false
-			seen := f.person(t, tt.keys)
+			seen := f.at(t, tt.keys)
 			_, err := f.VaultList(t.Context())
 			if Exit(err) != tt.want || f.files.made != tt.made {
 				t.Errorf("got %v, made %v", err, f.files.made)
@@ -361,7 +362,7 @@ func (failingInit) Init(context.Context, string) error { return errors.New("disk
 
 func TestAskOptions(t *testing.T) {
 	f := newFixture(t)
-	seen := f.person(t, "\nmany\n12\n")
+	seen := f.at(t, "\nmany\n12\n")
 	r, err := f.Disclose(t.Context(), Disclose{Connector: f.connector})
 	if err != nil {
 		t.Fatal(err)
@@ -430,26 +431,23 @@ func TestSinkError(t *testing.T) {
 	}
 }
 
-// The approval text of a hostile connector cannot move the cursor.
-func TestConsentIsClean(t *testing.T) {
+// What a hostile connector says of itself cannot move the cursor, and is shown
+// where the person is who will be asked.
+func TestDisclosureIsClean(t *testing.T) {
 	f := newFixture(t)
-	hostile := strings.Replace(noteManifest, `"display_name": "Notes"`, `"display_name": "No\u001b[2J\u202etes"`, 1)
-	if err := os.WriteFile(filepath.Join(f.connector, "manifest.json"), []byte(hostile), 0o644); err != nil {
-		t.Fatal(err)
+	p := &proposal{
+		disclosure: manifests.Disclosure{Connector: "No\x1b[2J\u202etes", Summary: "all\x1b[31m is well"},
+		approval:   capabilities.Approval{Scope: f.scope("notes")},
+		before:     &capabilities.Approval{}, widened: []string{"a\x1b[1A new\u2066 thing"},
 	}
-	c, err := f.openManifest(f.connector)
-	if err != nil {
-		t.Skip("such a name does not even parse")
+	f.show(p)
+	if got := f.errs.String(); strings.ContainsAny(got, "\x1b\u202e\u2066") || !strings.Contains(got, "new thing") {
+		t.Errorf("got %q", got)
 	}
-	b, err := f.bind(t.Context(), c.manifest, []string{"pages=1"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proposal{connector: c, bound: b, disclosure: b.Disclose(), approval: capabilities.Approval{Scope: f.scope("notes")}}
-	if err := f.consent(t.Context(), p, true); err != nil {
-		t.Fatal(err)
-	}
-	if strings.ContainsAny(f.errs.String(), "\x1b\u202e") {
-		t.Errorf("got %q", f.errs.String())
+	f.errs.Reset()
+	seen := f.at(t, "")
+	f.show(p)
+	if !strings.Contains(seen(), "new thing") || f.errs.Len() > 0 {
+		t.Errorf("a person at the terminal does not see it: %q", seen())
 	}
 }

@@ -2,9 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
@@ -22,6 +25,7 @@ type Approve struct {
 	Expires   time.Duration // 0 is never
 	GrantFile string        // a PDPP grant; "" is the owner's own
 	Yes       bool
+	JSON      bool // the disclosure is in the result
 }
 
 // Approved is the result of [App.Approve].
@@ -81,7 +85,10 @@ func (a *App) Approve(ctx context.Context, o Approve) (Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.consent(ctx, p, o.Yes); err != nil {
+	if !o.Yes || !o.JSON {
+		a.show(p)
+	}
+	if err := a.confirm(ctx, o.Yes, p.question()); err != nil {
 		return nil, err
 	}
 	approval, err := a.keep(ctx, stores, p.approval)
@@ -174,47 +181,51 @@ func expiry(now time.Time, after time.Duration, grant *capabilities.Grant) time.
 	return at
 }
 
-// consent shows the disclosure on stderr, in full unless nothing widens, and
-// asks.
-func (a *App) consent(ctx context.Context, p *proposal, yes bool) error {
-	key := p.approval.Connector
-	if p.before != nil && len(p.widened) == 0 {
-		fmt.Fprintf(a.Stderr, "%s hands over no more than you approved on %s.\n", key, day(p.before.ApprovedAt))
-		if p.before.ManifestSHA256 != p.approval.ManifestSHA256 || !sameModules(p.before.Modules, p.approval.Modules) {
-			fmt.Fprintln(a.Stderr, "Its code or manifest has changed since.")
+// show writes the disclosure, in full unless nothing widens, to where the
+// person who will be asked reads it.
+func (a *App) show(p *proposal) {
+	var b strings.Builder
+	if p.narrow() {
+		fmt.Fprintf(&b, "%s hands over no more than you approved on %s.\n", p.approval.Connector, day(p.before.ApprovedAt))
+		if p.before.ManifestSHA256 != p.approval.ManifestSHA256 || !maps.Equal(p.before.Modules, p.approval.Modules) {
+			b.WriteString("Its code or manifest has changed since.\n")
 		}
-		return a.confirm(ctx, yes, "approve it again?")
-	}
-	fmt.Fprintf(a.Stderr, "%s\n", terminal.CleanLines(p.disclosure.Text()))
-	if p.before != nil {
-		fmt.Fprintf(a.Stderr, "\nNew since you approved it on %s:\n", day(p.before.ApprovedAt))
+	} else {
+		fmt.Fprintf(&b, "%s\n", terminal.CleanLines(p.disclosure.Text()))
+		if p.before != nil {
+			fmt.Fprintf(&b, "\nNew since you approved it on %s:\n", day(p.before.ApprovedAt))
+		}
 		for _, line := range p.widened {
-			fmt.Fprintf(a.Stderr, "  + %s\n", terminal.Clean(line, maxMessage))
+			fmt.Fprintf(&b, "  + %s\n", terminal.Clean(line, maxMessage))
 		}
+		b.WriteByte('\n')
 	}
-	fmt.Fprintln(a.Stderr)
-	return a.confirm(ctx, yes, fmt.Sprintf("approve %s for %s?", key, a.Owner))
+	_, _ = io.WriteString(a.person(), b.String()) // who cannot read it says no
 }
 
-func sameModules(x, y map[abi.Role]string) bool {
-	if len(x) != len(y) {
-		return false
+// narrow reports that what was approved before covers it all.
+func (p *proposal) narrow() bool { return p.before != nil && len(p.widened) == 0 }
+
+func (p *proposal) question() string {
+	if p.narrow() {
+		return "approve it again?"
 	}
-	for role, digest := range x {
-		if y[role] != digest {
-			return false
-		}
-	}
-	return true
+	return fmt.Sprintf("approve %s for %s?", p.approval.Connector, p.approval.Owner)
 }
 
-// keep writes the approval, the audit log first.
+// keep writes the approval: the audit log first, and again when it has its
+// serial.
 func (a *App) keep(ctx context.Context, stores *Stores, next capabilities.Approval) (capabilities.Approval, error) {
 	event := host.Event{Time: next.ApprovedAt, Kind: host.EventApproval, Scope: next.Scope, Op: "approve", Allowed: true}
 	if err := stores.Audit.Append(ctx, event); err != nil {
 		return next, fmt.Errorf("audit log: %w; nothing was approved", err)
 	}
-	return stores.Approvals.Approve(ctx, next)
+	kept, err := stores.Approvals.Approve(ctx, next)
+	event.Op, event.Serial = "approved", kept.Serial
+	if err != nil {
+		event.Allowed, event.Reason = false, "the approval was not kept"
+	}
+	return kept, errors.Join(err, stores.Audit.Append(context.WithoutCancel(ctx), event))
 }
 
 // missing lists the required credentials without a value that can be used.

@@ -9,10 +9,12 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/internal/terminal"
@@ -43,25 +45,26 @@ type Ran struct {
 	capabilities.Scope
 	host.Result
 	Out string `json:"out,omitempty"`
-	// where Text goes: stdout holds the records
-	stderr io.Writer
-	quiet  bool
-	said   string // the error that is printed beside it
+
+	app   *App
+	quiet bool
+	said  string // the error that is printed beside it
 }
 
-// Text writes a summary, to stderr.
+// Text writes what was refused, and a summary, to stderr: stdout holds the
+// records.
 func (r Ran) Text(io.Writer) error {
+	w := r.app.Stderr
 	for _, f := range r.Refusals {
-		if strings.Contains(r.said, f.Error()) {
-			continue
+		if text := r.app.localText(f.Error()); !strings.Contains(r.said, text) {
+			fmt.Fprintf(w, "refused: %s\n", terminal.Clean(text, maxMessage))
 		}
-		fmt.Fprintf(r.stderr, "refused: %s\n", terminal.Clean(f.Error(), maxMessage))
 	}
 	for _, name := range r.Rejected {
-		fmt.Fprintf(r.stderr, "rejected by the source: %s\n", terminal.Clean(name, maxMessage))
+		fmt.Fprintf(w, "rejected by the source: %s\n", terminal.Clean(name, maxMessage))
 	}
 	if !r.quiet && (r.said == "" || len(r.Records) > 0) {
-		fmt.Fprintln(r.stderr, r.summary())
+		fmt.Fprintln(w, r.summary())
 	}
 	return nil
 }
@@ -124,7 +127,7 @@ func (a *App) Run(ctx context.Context, o Run) (Result, error) {
 	defer func() { _ = loaded.Close(context.WithoutCancel(ctx)) }()
 	a.remember(c)
 	ran, err := a.collect(ctx, h, loaded, o, grant)
-	ran.Scope, ran.quiet, ran.stderr, ran.Out = a.scope(c.manifest.ConnectorKey), o.Quiet, a.Stderr, o.Out
+	ran.app, ran.Scope, ran.quiet, ran.Out = a, a.scope(c.manifest.ConnectorKey), o.Quiet, o.Out
 	if err != nil {
 		ran.said = err.Error()
 	}
@@ -150,6 +153,7 @@ func (a *App) collect(ctx context.Context, h *host.Host, c *host.Connector, o Ru
 		screen = nil
 	}
 	observer := terminal.NewProgress(screen, a.Log)
+	observer.Progress(abi.Progress{Message: c.Manifest().ConnectorKey + " is running…"})
 	result, err := h.Run(ctx, c, host.RunOptions{
 		Owner: a.Owner, Instance: a.Instance, Grant: grant,
 		Full: o.Full, Unattended: o.Unattended || a.Terminal == nil,
@@ -220,7 +224,7 @@ func (a *App) host(ctx context.Context, stores *Stores, n Network) (*host.Host, 
 		}
 		c = c.WithAddressException(name, addr)
 	}
-	if files := append(slices.Clone(a.Config.CAFiles), n.CAFiles...); len(files) > 0 {
+	if files := append(a.configCAs(), n.CAFiles...); len(files) > 0 {
 		pool, err := readCAs(files)
 		if err != nil {
 			return nil, err
@@ -246,15 +250,26 @@ func parseException(arg string) (string, netip.AddrPort, error) {
 	return strings.ToLower(name), addr, nil
 }
 
+// configCAs are relative to the configuration that names them.
+func (a *App) configCAs() []string {
+	files := slices.Clone(a.Config.CAFiles)
+	for i, f := range files {
+		if !filepath.IsAbs(f) {
+			files[i] = filepath.Join(a.Home.Config, f)
+		}
+	}
+	return files
+}
+
 func readCAs(files []string) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	for _, file := range files {
 		pem, err := readLimited(file, maxCABytes)
 		if err != nil {
-			return nil, fileError("--ca-file", file, err)
+			return nil, fileError("authorities", file, err)
 		}
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, usage("--ca-file %s holds no certificate in PEM form", file)
+			return nil, usage("authorities %s: the file holds no certificate in PEM form", file)
 		}
 	}
 	return pool, nil

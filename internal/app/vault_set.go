@@ -279,6 +279,9 @@ func (a *App) put(ctx context.Context, stores *Stores, s *slot, old vaultstore.E
 	}
 	event := host.Event{Time: now, Kind: host.EventVault, Scope: a.scope(s.address.Connector),
 		Op: "set", Name: s.address.Name, Class: s.class, Allowed: true}
+	if expect != vaultstore.CreateOnly {
+		event.Version = old.Generation + 1
+	}
 	if err := stores.Audit.Append(ctx, event); err != nil {
 		return 0, fmt.Errorf("audit log: %w; nothing was stored", err)
 	}
