@@ -30,7 +30,8 @@ type Target struct {
 // readings is an error, which never quotes u: a user part, an opaque URL, a
 // method that is not a token, and all that [ParseOrigin] and [CheckPath]
 // refuse. CONNECT and TRACE are refused too: one opens a tunnel, the other
-// echoes credentials. A fragment is never sent, and ignored.
+// echoes credentials. A fragment is never sent, and ignored. What is dialled and
+// stands in Host should be the target's origin, which is canonical, not u's.
 //
 // For a stream (imap, smtp, tls) method must be "", and u has no path or
 // query.

@@ -82,7 +82,7 @@ func (p *parser) suggestOption(name string) string {
 }
 
 // place reads origin, methods and paths. Over HTTP paths have no default, and
-// methods are GET and HEAD unless mustList; a stream has neither.
+// methods are GET and HEAD; a stream has neither.
 func (p *parser) place(n node, noWildcard bool) place {
 	var at place
 	at.origin, at.scheme = p.origin(n, noWildcard)
