@@ -20,7 +20,9 @@ type Request struct {
 	Header Header
 	Body   []byte
 	// BodyReader is a body that follows piece by piece, instead of Body: for
-	// one that is too large to hold. It is read in a goroutine of its own.
+	// one that is too large to hold. It is read in a goroutine of its own, and
+	// closed, when it is an io.Closer, once no more of it is wanted: that may
+	// be after Do has returned.
 	BodyReader io.Reader
 	// Timeout bounds the whole exchange, the reading of the response's body
 	// included. Zero leaves it to the context and the host.

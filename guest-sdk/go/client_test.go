@@ -202,6 +202,7 @@ func TestContextEndsAnExchange(t *testing.T) {
 	gone := errors.New("no longer wanted")
 	client(t, source(), func(ctx context.Context, c *sallyport.Client, run *sallyport.Run) error {
 		waiting, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
 		time.AfterFunc(time.Millisecond, func() { cancel(gone) })
 		if _, err := c.Do(waiting, &sallyport.Request{URL: origin + "/hang"}); !errors.Is(err, gone) {
 			t.Errorf("while waiting for the head: %v", err)
@@ -210,6 +211,7 @@ func TestContextEndsAnExchange(t *testing.T) {
 			t.Errorf("before sending: %v", err)
 		}
 		reading, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
 		resp, err := c.Do(reading, &sallyport.Request{URL: origin + "/head-then-hang"})
 		if err != nil {
 			return err

@@ -55,17 +55,18 @@ type exchange struct {
 
 // exchange sends one request, without redirects.
 func (c *Client) exchange(ctx context.Context, req *Request) (*Response, error) {
-	x := &exchange{run: c.run, op: req.method(), name: withoutQuery(req.URL)}
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
-	x.ctx, x.cancel = ctx, func() {}
+	x := &exchange{run: c.run, op: req.method(), name: withoutQuery(req.URL), ctx: ctx, cancel: func() {}}
 	if req.Timeout > 0 {
 		x.ctx, x.cancel = context.WithTimeout(ctx, req.Timeout)
 	}
-	if err := x.send(req); err != nil {
+	err := x.send(req)
+	if err != nil {
 		x.cancel()
+		closeReader(req.BodyReader)
 		return nil, err
+	}
+	if req.BodyReader != nil {
+		go x.uploadFrom(req.BodyReader)
 	}
 	ready, err := x.head()
 	if err != nil {
@@ -75,9 +76,11 @@ func (c *Client) exchange(ctx context.Context, req *Request) (*Response, error) 
 	return &Response{StatusCode: ready.Status, Header: headerOf(ready.Headers), Body: x, Request: req}, nil
 }
 
-// send starts the exchange and what goes on beside it: the body's upload, and
-// the watch over the context.
+// send starts the exchange, and the watch over its context.
 func (x *exchange) send(req *Request) error {
+	if x.ctx.Err() != nil {
+		return fmt.Errorf("%s %s: %w", x.op, x.name, context.Cause(x.ctx))
+	}
 	head, err := json.Marshal(wireHead{Method: req.method(), URL: req.URL,
 		Headers: req.Header.pairs(), TimeoutMS: x.timeoutMS()})
 	if err != nil {
@@ -94,9 +97,6 @@ func (x *exchange) send(req *Request) error {
 	stop := context.AfterFunc(x.ctx, func() { x.waiter.SetDeadline(longAgo) })
 	cancel := x.cancel
 	x.cancel = func() { stop(); cancel() }
-	if req.BodyReader != nil {
-		go x.uploadFrom(req.BodyReader)
-	}
 	return nil
 }
 
@@ -206,6 +206,7 @@ func (x *exchange) Close() error {
 // ends the exchange; what the host refuses is left to the response, which may
 // have come before the body was wanted.
 func (x *exchange) uploadFrom(body io.Reader) {
+	defer closeReader(body)
 	err := protect(func() error {
 		buf := make([]byte, chunkBytes)
 		for {
@@ -227,6 +228,13 @@ func (x *exchange) uploadFrom(body io.Reader) {
 		x.upload = err
 		x.mu.Unlock()
 		x.waiter.SetDeadline(longAgo)
+	}
+}
+
+// closeReader closes a request's body that wants to be closed.
+func closeReader(body io.Reader) {
+	if c, ok := body.(io.Closer); ok {
+		c.Close() // it was read as far as it was wanted: there is nothing to tell
 	}
 }
 

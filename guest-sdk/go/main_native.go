@@ -29,7 +29,7 @@ func Main(func(ctx context.Context, run *Run) error) {
 
 // RunOn makes a run of f on a stand-in for a host and reports whether DONE was
 // emitted. It is what package sallyporttest is built on; connectors and their
-// tests have no use for it. It exists outside guests only.
+// tests have no use for it.
 func RunOn(host hostcall.Host, f func(ctx context.Context, run *Run) error) bool {
 	return serve(host, func(*Run) {}, f) == exitDone
 }

@@ -47,10 +47,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	resp, err := t.client.Do(req.Context(), out)
-	if out.BodyReader == nil || err != nil {
-		closeBody(req)
+	if out.BodyReader == nil {
+		closeBody(req) // it has been read; else the client closes it
 	}
+	resp, err := t.client.Do(req.Context(), out)
 	if err != nil {
 		return nil, err
 	}
@@ -88,20 +88,9 @@ func request(req *http.Request) (*sallyport.Request, error) {
 			return nil, fmt.Errorf("%s %s: reading the body: %w", req.Method, req.URL.Host, err)
 		}
 	default:
-		out.BodyReader = closingReader{req.Body}
+		out.BodyReader = req.Body
 	}
 	return out, nil
-}
-
-// closingReader closes a request's body once it has been read.
-type closingReader struct{ io.ReadCloser }
-
-func (r closingReader) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
-	if err != nil {
-		r.Close()
-	}
-	return n, err
 }
 
 func response(req *http.Request, resp *sallyport.Response) *http.Response {
