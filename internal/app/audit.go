@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/internal/audit"
 	"github.com/sallyport-host/sallyport/internal/terminal"
@@ -78,14 +79,22 @@ func what(v host.Event) string {
 }
 
 func verdict(v host.Event) string {
-	if v.Allowed {
+	switch {
+	case v.Kind == host.EventRunEnded && v.Allowed:
+		return "succeeded"
+	case v.Kind == host.EventRunEnded:
+		return "FAILED"
+	case v.Allowed:
 		return "allowed"
 	}
 	return "REFUSED"
 }
 
 func why(v host.Event) string {
-	text := first(v.Reason, v.Rule)
+	text := v.Reason
+	if text == "" && v.Rule != string(capabilities.RuleAllow) {
+		text = v.Rule
+	}
 	if v.Remedy != "" {
 		text += "; " + v.Remedy
 	}

@@ -96,7 +96,7 @@ func (a *App) Approve(ctx context.Context, o Approve) (Result, error) {
 		return nil, err
 	}
 	a.remember(c)
-	missing := a.missing(ctx, stores, p)
+	missing := a.missing(ctx, stores, c.manifest)
 	done := Approved{Approval: approval, Disclosure: p.disclosure, Widened: p.widened, Missing: missing}
 	if len(missing) > 0 {
 		done.Next = a.command("vault", "set", o.Connector, missing[0])
@@ -228,14 +228,16 @@ func (a *App) keep(ctx context.Context, stores *Stores, next capabilities.Approv
 	return kept, errors.Join(err, stores.Audit.Append(context.WithoutCancel(ctx), event))
 }
 
-// missing lists the required credentials without a value that can be used.
-func (a *App) missing(ctx context.Context, stores *Stores, p *proposal) []string {
+// missing lists the credentials that an owner has to enter and that the vault
+// does not hold in a usable form.
+func (a *App) missing(ctx context.Context, stores *Stores, m *manifests.Manifest) []string {
 	names := []string{}
-	for _, c := range p.bound.Credentials {
-		if !c.Required || c.Class == abi.ClassOneTime || !slices.Contains(c.ObtainedVia, "user") && len(c.ObtainedVia) > 0 {
+	for _, c := range m.Credentials {
+		byOwner := len(c.ObtainedVia) == 0 || slices.Contains(c.ObtainedVia, "user")
+		if !c.Required || c.Class == abi.ClassOneTime || !byOwner {
 			continue
 		}
-		e, err := stores.Vault.Get(ctx, p.approval.Address(c.Name))
+		e, err := stores.Vault.Get(ctx, a.scope(m.ConnectorKey).Address(c.Name))
 		if err != nil || e.Stages[vaultstore.Current].Status == vaultstore.Rejected {
 			names = append(names, c.Name)
 		}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,5 +112,9 @@ const maxMessage = 4000
 // message is err as one line, without what could paint over the terminal:
 // it may hold a source's or a connector's words.
 func message(err error) string {
-	return terminal.Clean(strings.ReplaceAll(err.Error(), "\n", "; "), maxMessage)
+	text := err.Error()
+	if Exit(err) == Interrupted {
+		text = strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
+	}
+	return terminal.Clean(strings.ReplaceAll(text, "\n", "; "), maxMessage)
 }

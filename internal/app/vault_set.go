@@ -57,11 +57,11 @@ func (s Stored) Text(w io.Writer) error {
 
 // slot is where a value goes and what may be there.
 type slot struct {
-	address vaultstore.Address
-	class   abi.Class
-	title   string
-	check   func([]byte) error // nil: anything
-	approve string             // the command that usually comes next
+	address   vaultstore.Address
+	class     abi.Class
+	title     string
+	check     func([]byte) error // nil: anything
+	connector *connector         // nil without a manifest
 }
 
 // VaultSet stores a value that the owner gives.
@@ -98,11 +98,27 @@ func (a *App) VaultSet(ctx context.Context, o VaultSet) (Result, error) {
 		return nil, err
 	}
 	return Stored{
-		next:  next{slot.approve},
+		next:  next{a.afterSet(ctx, stores, o.Connector, slot.connector)},
 		Owner: a.Owner, Connector: slot.address.Connector, Instance: a.Instance, Grant: a.Grant,
 		Name: slot.address.Name, Class: slot.class, Generation: generation, Replaced: len(old.Stages) > 0,
 		NewlineStripped: stripped, From: o.File,
 	}, nil
+}
+
+// afterSet is the command that usually comes next: another value that is
+// missing, the approval, or a run.
+func (a *App) afterSet(ctx context.Context, stores *Stores, arg string, c *connector) string {
+	if c == nil {
+		return ""
+	}
+	if missing := a.missing(ctx, stores, c.manifest); len(missing) > 0 {
+		return a.command("vault", "set", arg, missing[0])
+	}
+	standing, err := stores.Approvals.Standing(ctx, a.scope(c.manifest.ConnectorKey))
+	if err == nil && standing.InForce() && standing.Approval.ManifestSHA256 == c.manifest.Digest() {
+		return a.command("run", arg)
+	}
+	return a.command("grant", "approve", arg)
 }
 
 // slot works out address and class from the manifest, or from --class where
@@ -125,11 +141,11 @@ func (a *App) slot(o VaultSet) (*slot, error) {
 		return nil, err
 	}
 	s := &slot{
-		address: a.scope(c.manifest.ConnectorKey).Address(cred.Name),
-		class:   cred.Class,
-		title:   first(cred.Title, cred.Name),
-		check:   cred.ValidateValue,
-		approve: a.command("grant", "approve", o.Connector),
+		address:   a.scope(c.manifest.ConnectorKey).Address(cred.Name),
+		class:     cred.Class,
+		title:     first(cred.Title, cred.Name),
+		check:     cred.ValidateValue,
+		connector: c,
 	}
 	if o.Class != "" {
 		highest, ok := abi.Highest(cred.Class, class)
