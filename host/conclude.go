@@ -120,6 +120,11 @@ func (r *run) guestError(d abi.Done) error {
 			kind = ErrRefused
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.outcome.Problem != "" {
+		text += "; the host saw: " + r.outcome.Problem
+	}
 	return fmt.Errorf("%s: %w: the connector says: %s", r.manifest.ConnectorKey, kind, text)
 }
 
