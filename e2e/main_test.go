@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,17 +13,33 @@ import (
 	"github.com/sallyport-host/sallyport/e2e/internal/build"
 )
 
-// built is what the tests run; TestMain makes it before any of them.
-var built build.Built
+// What the tests share: the programs that they run, and a compile cache, as
+// compiling takes long under the race detector. TestMain makes both.
+var (
+	built    build.Built
+	compiled string
+)
 
 func TestMain(m *testing.M) {
-	root, err := build.Root()
-	if err == nil {
-		built, err = build.All(context.Background(), root, filepath.Join(root, "bin", "e2e"))
-	}
+	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
-		os.Exit(1)
+		code = 1
 	}
-	os.Exit(m.Run())
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	root, err := build.Root()
+	if err != nil {
+		return 1, err
+	}
+	if built, err = build.All(context.Background(), root, filepath.Join(root, "bin", "e2e")); err != nil {
+		return 1, err
+	}
+	if compiled, err = os.MkdirTemp("", "sallyport-e2e-"); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(compiled)) }()
+	return m.Run(), nil
 }

@@ -44,7 +44,8 @@ func newWorld(ctx context.Context, t *testing.T, addr netip.AddrPort, vault vaul
 	c := host.NewConfig().
 		WithVault(w.vault).WithApprovals(w.approvals).WithAuditor(w.audit).WithStateStore(host.NewMemoryState()).
 		WithLogger(slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))).
-		WithAddressException(source, addr)
+		WithAddressException(source, addr).
+		WithCompileCache(compiled)
 	h, err := host.New(ctx, c)
 	if err != nil {
 		t.Fatal(err)
