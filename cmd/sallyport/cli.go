@@ -24,6 +24,8 @@ type cli struct {
 	screen   *terminal.Screen // nil when stderr is no terminal
 	terminal *terminal.Terminal
 
+	exit func(int) // os.Exit
+
 	options app.Options
 	json    bool
 	quiet   bool
@@ -31,7 +33,7 @@ type cli struct {
 }
 
 func newCLI(stdin, stdout, stderr *os.File) *cli {
-	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr, err: stderr}
+	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr, err: stderr, exit: os.Exit}
 	if terminal.IsTerminal(stderr) {
 		c.screen = terminal.NewScreen(stderr)
 		c.err = c.screen
@@ -43,21 +45,38 @@ func newCLI(stdin, stdout, stderr *os.File) *cli {
 }
 
 // signals returns a context that ends with the first interrupt. A second one
-// ends the process at once.
-func (c *cli) signals() (context.Context, func()) {
+// ends the process at once. Call stop when no signal is to be caught any more.
+func (c *cli) signals() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	caught := make(chan os.Signal, 2)
+	done := make(chan struct{})
 	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-caught
-		cancel()
-		<-caught
-		if c.terminal != nil {
-			c.terminal.Restore()
+		for range 2 {
+			select {
+			case <-caught:
+			case <-done:
+				return
+			}
+			if ctx.Err() != nil {
+				c.abort()
+			}
+			cancel()
 		}
-		os.Exit(int(app.Interrupted))
 	}()
-	return ctx, cancel
+	return ctx, func() {
+		signal.Stop(caught)
+		close(done)
+		cancel()
+	}
+}
+
+// abort ends the process with the terminal as it was.
+func (c *cli) abort() {
+	if c.terminal != nil {
+		c.terminal.Restore()
+	}
+	c.exit(int(app.Interrupted))
 }
 
 // app resolves the flags. It is called by the commands that need files.

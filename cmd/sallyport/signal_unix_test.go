@@ -105,6 +105,25 @@ func TestInterruptedRunEndsCleanly(t *testing.T) {
 	}
 }
 
+// Whoever presses Ctrl-C twice does not wait.
+func TestSecondInterruptExits(t *testing.T) {
+	exited := make(chan int, 1)
+	c := &cli{exit: func(code int) { exited <- code }}
+	ctx, stop := c.signals()
+	defer stop()
+	interrupt := func() {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+	}
+	interrupt()
+	<-ctx.Done()
+	interrupt()
+	if code := <-exited; code != int(app.Interrupted) {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // A reader that goes away ends the run with an error, not the process with a
 // signal, so that the log and the state are as after any failed run.
 func TestClosedStdout(t *testing.T) {

@@ -99,6 +99,9 @@ func (a *App) Run(ctx context.Context, o Run) (Result, error) {
 	if o.JSON && o.Out == "" {
 		return nil, usage("with --json stdout is for the result, so the records need a file; give --out FILE")
 	}
+	if o.Unattended {
+		a.Terminal = nil
+	}
 	grant, err := a.grantOf(o.GrantFile)
 	if err != nil {
 		return nil, err
@@ -156,7 +159,7 @@ func (a *App) collect(ctx context.Context, h *host.Host, c *host.Connector, o Ru
 	observer.Progress(abi.Progress{Message: c.Manifest().ConnectorKey + " is running…"})
 	result, err := h.Run(ctx, c, host.RunOptions{
 		Owner: a.Owner, Instance: a.Instance, Grant: grant,
-		Full: o.Full, Unattended: o.Unattended || a.Terminal == nil,
+		Full: o.Full, Unattended: a.Terminal == nil,
 		Sink: host.NewJSONLSink(watched.target()), Observer: observer,
 	})
 	observer.Close()
