@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Deadline:            time.Now().Add(time.Minute), // a question that nobody answers would wait for ever
+		Deadline:            time.Now().Add(3 * time.Minute), // a question that nobody answers would wait for ever
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SALLYPORT_HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("CANARY", canary)
