@@ -69,7 +69,10 @@ func where(v host.Event) string {
 
 func what(v host.Event) string {
 	parts := slices.DeleteFunc([]string{v.Op, v.Name, string(v.Access), v.Method, v.Origin}, func(s string) bool { return s == "" })
-	if v.Count > 1 {
+	switch {
+	case v.Kind == host.EventRunEnded:
+		parts = append(parts, plural(v.Count, "record"))
+	case v.Count > 1:
 		parts = append(parts, fmt.Sprintf("(%d times)", v.Count))
 	}
 	if v.Serial > 0 {

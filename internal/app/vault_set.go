@@ -97,6 +97,9 @@ func (a *App) VaultSet(ctx context.Context, o VaultSet) (Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if slot.connector != nil {
+		a.remember(slot.connector)
+	}
 	return Stored{
 		next:  next{a.afterSet(ctx, stores, o.Connector, slot.connector)},
 		Owner: a.Owner, Connector: slot.address.Connector, Instance: a.Instance, Grant: a.Grant,
