@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -44,7 +46,7 @@ func (h *Host) Load(ctx context.Context, p Package) (*Connector, error) {
 		return nil, h.refuseLoad(ctx, m, []*Refusal{{Thing: "connector " + m.ConnectorKey, Rule: "not_runnable", Reason: m.NotRunnable}})
 	}
 	c := &Connector{host: h, manifest: m, modules: map[abi.Role]*loaded{}}
-	var refusals []*Refusal
+	refusals := missingBindings(m)
 	for _, role := range abi.Roles() {
 		stated, ok := m.Modules[role]
 		if !ok {
@@ -65,6 +67,26 @@ func (h *Host) Load(ctx context.Context, p Package) (*Connector, error) {
 		}
 	}
 	return c, nil
+}
+
+// The bindings that this version offers (PDPP Collection Profile, bindings);
+// interactive only where somebody is there.
+const (
+	bindingNetwork     = "network"
+	bindingInteractive = "interactive"
+)
+
+// missingBindings refuses a connector that requires what no run would have.
+func missingBindings(m *manifests.Manifest) (refusals []*Refusal) {
+	for _, name := range slices.Sorted(maps.Keys(m.Bindings)) {
+		if m.Bindings[name] && name != bindingNetwork && name != bindingInteractive {
+			refusals = append(refusals, &Refusal{
+				Thing: "binding " + name, Rule: "binding", Reason: "the connector requires it, and this version of the host does not offer it",
+				Remedy: "use a connector that does without it",
+			})
+		}
+	}
+	return refusals
 }
 
 // check reads one module without compiling it.

@@ -60,6 +60,7 @@ func TestAModuleIsLinkedOnlyAgainstWhatItIsGiven(t *testing.T) {
 		{"empty", testManifest, nil, "0 bytes"},
 		{"wrong digest", strings.Replace(testManifest, `"path": "collector.wasm"`, `"path": "collector.wasm", "sha256": "`+strings.Repeat("0", 64)+`"`, 1), reactor(nil), "the manifest states 0000"},
 		{"too much memory", strings.Replace(testManifest, `"modules"`, `"limits": {"memory_mib": 1}, "modules"`, 1), bigReactor(), "memory_mib"},
+		{"a binding that is not offered", strings.Replace(testManifest, `"network": {"required": true}`, `"network": {"required": true}, "filesystem": {"required": true}`, 1), reactor(nil), "binding filesystem"},
 		{"invalid code", testManifest, reactor(func(m *wasmtest.Module) { m.Func("", nil, []byte{i32}, nil) }), "does not compile"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

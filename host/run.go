@@ -272,8 +272,13 @@ func (r *run) readStart() error {
 		return err
 	}
 	s := abi.Start{Type: abi.TypeStart, RunID: r.id, CollectionMode: abi.FullRefresh, Scope: scope, Bindings: map[string]json.RawMessage{}, Options: r.bound.Options}
-	for name := range r.manifest.Bindings {
-		s.Bindings[name] = json.RawMessage("{}")
+	for name, required := range r.manifest.Bindings {
+		switch {
+		case name == bindingNetwork, name == bindingInteractive && !r.opts.Unattended:
+			s.Bindings[name] = json.RawMessage("{}")
+		case name == bindingInteractive && required:
+			return r.refuse(&Refusal{Thing: "an unattended run of " + r.manifest.ConnectorKey, Rule: "binding", Reason: "the connector requires somebody to be there", Remedy: "run it where the owner can answer", NeedsOwner: true})
+		}
 	}
 	if r.opts.Grant.Continuous && !r.opts.Full {
 		if s.State, err = r.host.states.Load(r, r.scope); err != nil {

@@ -302,6 +302,27 @@ func TestAnUnattendedRunNeverPrompts(t *testing.T) {
 	}
 }
 
+func TestBindings(t *testing.T) {
+	w := newWorld(t)
+	for required, ok := range map[string]bool{"true": false, "false": true} {
+		w.connector = w.load(strings.Replace(testManifest, `"network": {"required": true}`,
+			`"network": {"required": true}, "filesystem": {"required": false}, "interactive": {"required": `+required+`}`, 1), guest(t))
+		w.store("TOKEN", canary, abi.ClassToken)
+		w.approve("bindings")
+		_, err := w.again(host.RunOptions{Unattended: true})
+		if ok && err != nil || !ok && !errors.Is(err, host.ErrNeedsOwner) {
+			t.Errorf("interactive required: %s, unattended: %v", required, err)
+		}
+		if ok {
+			expect(t, w.findings(), "bindings: map[network:map[]]")
+		}
+		if _, err := w.again(host.RunOptions{}); err != nil {
+			t.Error(err)
+		}
+		expect(t, w.findings(), "bindings: map[interactive:map[] network:map[]]")
+	}
+}
+
 func TestInteractions(t *testing.T) {
 	script := host.Scripted(map[string]string{"TOKEN": canary})
 	w := newWorld(t, func(c host.Config) host.Config { return c.WithPrompter(script) })

@@ -173,9 +173,10 @@ func get(url string, headers ...[2]string) string {
 }
 
 type start struct {
-	Mode    string                     `json:"collection_mode"`
-	State   map[string]json.RawMessage `json:"state"`
-	Options map[string]any             `json:"options"`
+	Mode     string                     `json:"collection_mode"`
+	State    map[string]json.RawMessage `json:"state"`
+	Options  map[string]any             `json:"options"`
+	Bindings map[string]any             `json:"bindings"`
 }
 
 //go:wasmexport sallyport_abi
@@ -376,6 +377,7 @@ var cases = map[string]func(base string, s start) string{
 		log2(fmt.Sprint("use ", r, ", get ", get(base+"/bearer", [2]string{"Authorization", "Bearer " + token})))
 		return "-"
 	},
+	"bindings": func(_ string, s start) string { tell("bindings", s.Bindings); return "" },
 	"wrong count": func(string, start) string {
 		return `{"type":"DONE","status":"succeeded","records_emitted":7}`
 	},
