@@ -31,8 +31,8 @@ func Main(f func(ctx context.Context, run *Run) error) {
 	}, f)
 }
 
-//lint:ignore U1000 the host calls it
 //
+//lint:ignore U1000 the host calls it
 //go:wasmexport sallyport_abi
 func exportABI() int32 { return abi.Version }
 
@@ -40,7 +40,6 @@ func exportABI() int32 { return abi.Version }
 // built with -buildmode=c-shared.
 //
 //lint:ignore U1000 the host calls it
-//
 //go:wasmexport sallyport_run
 func exportRun() int32 {
 	connectorMain()

@@ -57,6 +57,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return response(req, resp), nil
 }
 
+// connectionHeaders are the host's to set. net/http's own transport passes over
+// the first four as well; the others are about a connection that is not here.
+var connectionHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Trailer",
+	"Connection", "Keep-Alive", "Te", "Expect", "Upgrade", "Proxy-Connection"}
+
 func closeBody(req *http.Request) {
 	if req.Body != nil {
 		req.Body.Close() // net/http's contract; there is nobody to tell
@@ -73,6 +78,9 @@ func request(req *http.Request) (*sallyport.Request, error) {
 	out := &sallyport.Request{Method: req.Method, Header: sallyport.Header(maps.Clone(req.Header))}
 	if out.Header == nil {
 		out.Header = sallyport.Header{}
+	}
+	for _, name := range connectionHeaders {
+		out.Header.Del(name)
 	}
 	if u.User != nil && out.Header.Get("Authorization") == "" { // as net/http does
 		password, _ := u.User.Password()
