@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
-	"github.com/sallyport-host/sallyport/guest-sdk/go/abi"
 	"github.com/sallyport-host/sallyport/guest-sdk/go/internal/hostcall"
 )
 
@@ -59,21 +57,4 @@ func (r *Run) done(err error) error {
 	}
 	r.ended = true
 	return nil
-}
-
-// LogHandler returns a [slog.Handler] that writes to the host's log, a line of
-// at most 4 KiB each: message and attributes as slog.TextHandler has them.
-// Inside a guest [Main] makes it slog's default, for package log too.
-func (r *Run) LogHandler() slog.Handler { return newLogHandler(r.host) }
-
-func level(l slog.Level) uint32 {
-	switch {
-	case l < slog.LevelInfo:
-		return abi.LogDebug
-	case l < slog.LevelWarn:
-		return abi.LogInfo
-	case l < slog.LevelError:
-		return abi.LogWarn
-	}
-	return abi.LogError
 }

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-host/sallyport/guest-sdk/go"
 	"github.com/sallyport-host/sallyport/guest-sdk/go/sallyporttest"
@@ -172,14 +173,15 @@ func TestLog(t *testing.T) {
 	r := host().Run(func(_ context.Context, run *sallyport.Run) error {
 		log := slog.New(run.LogHandler())
 		log.Debug("one")
-		log.With("book", "a b").WithGroup("g").Warn("two", "n", 3)
-		log.Error("three", "level", "kept")
+		log.With("book", "a b").WithGroup("g").Warn("two", "n", 3, "", "", slog.Group("h", "level", "x", "msg", ""), slog.Attr{})
+		log.Error("three", "at", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "err", errors.New("a\nb"), "ü", "é")
 		return nil
 	})
 	succeeded(t, r)
-	want := []string{"debug: msg=one", `warn: msg=two book="a b" g.n=3`, "error: msg=three"}
-	if len(r.Log) != 3 || r.Log[0] != want[0] || r.Log[1] != want[1] || !strings.HasPrefix(r.Log[2], want[2]) {
-		t.Errorf("log %q, want %q", r.Log, want)
+	want := []string{"debug: one", `warn: two book="a b" g.n=3 g.="" g.h.level=x g.h.msg=""`,
+		`error: three at=2026-01-02T03:04:05Z err="a\nb" ü=é`}
+	if !reflect.DeepEqual(r.Log, want) {
+		t.Errorf("log\n%q, want\n%q", r.Log, want)
 	}
 }
 

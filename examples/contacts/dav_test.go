@@ -1,0 +1,64 @@
+package main
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+const someStatus = `<?xml version="1.0"?><d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:carddav">
+<d:response><d:href>/a%20b/</d:href><d:propstat><d:prop><d:displayname>A &amp; B</d:displayname><d:resourcetype><d:collection/><c:addressbook/></d:resourcetype></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>
+<d:response><d:href>https://other.example/x#y</d:href><d:href> gone.vcf </d:href><d:status>HTTP/1.1 404 Not Found</d:status></d:response>
+<d:sync-token>urn:1</d:sync-token><x:response xmlns:x="urn:x"/></d:multistatus>`
+
+func read(text string) (items []item, a answer, err error) {
+	a, err = readMultistatus("https://dav.example/dir/book/", strings.NewReader(text), func(it item) error {
+		items = append(items, it)
+		return nil
+	})
+	return items, a, err
+}
+
+func TestReadMultistatus(t *testing.T) {
+	items, a, err := read(someStatus)
+	if err != nil || a.syncToken != "urn:1" || len(items) != 3 {
+		t.Fatalf("%+v, %+v, %v", items, a, err)
+	}
+	if it := items[0]; it.url != "https://dav.example/a%20b/" || it.status != 0 || it.prop.DisplayName != "A & B" || it.prop.ResourceType.AddressBook == nil {
+		t.Errorf("%+v", it)
+	}
+	if items[1].url != "https://other.example/x" || items[2].url != "https://dav.example/dir/book/gone.vcf" || items[2].status != 404 {
+		t.Errorf("%+v", items[1:])
+	}
+	for _, bad := range []string{"<a", "<html><body>", strings.Replace(someStatus, "/a%20b/", "%zz", 1)} {
+		if _, _, err := read(bad); err == nil {
+			t.Errorf("%.20q was read", bad)
+		}
+	}
+}
+
+func TestStatusCode(t *testing.T) {
+	for line, want := range map[string]int{"HTTP/1.1 404 Not Found": 404, "HTTP/1.1 200": 200, "": 0, "HTTP/1.1": 0, "HTTP/1.1 x": 0} {
+		if got := statusCode(line); got != want {
+			t.Errorf("%q: %d", line, got)
+		}
+	}
+}
+
+// FuzzMultistatus: any answer is read or refused, and names absolute URLs
+// only.
+func FuzzMultistatus(f *testing.F) {
+	f.Add(someStatus)
+	f.Add(`<multistatus xmlns="DAV:"><response><href/><status>HTTP/1.1 507</status></response><response><href>//x/y</href></response></multistatus>`)
+	f.Fuzz(func(t *testing.T, text string) {
+		items, _, err := read(text)
+		if err != nil {
+			return
+		}
+		for _, it := range items {
+			if u, err := url.Parse(it.url); err != nil || !u.IsAbs() || u.Fragment != "" {
+				t.Errorf("%q, %v", it.url, err)
+			}
+		}
+	})
+}
