@@ -2,7 +2,6 @@ package host
 
 import (
 	"bytes"
-	"log/slog"
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
@@ -103,17 +102,4 @@ func (r *run) logLine(level abi.LogLevel, line string) {
 	}
 	line = profile.Clip(line, abi.MaxLogBytes)
 	r.opts.Observer.Log(level, line)
-	r.host.logger.Log(r, slogLevel(level), "connector", "run", r.id, "line", line)
-}
-
-func slogLevel(l abi.LogLevel) slog.Level {
-	switch l {
-	case abi.LogDebug:
-		return slog.LevelDebug
-	case abi.LogWarn:
-		return slog.LevelWarn
-	case abi.LogError:
-		return slog.LevelError
-	}
-	return slog.LevelInfo
 }

@@ -36,7 +36,7 @@ type RunOptions struct {
 	// recovery hint refresh_credentials.
 	Unattended bool
 	Sink       Sink     // default: records are counted and dropped
-	Observer   Observer // default: nobody looks
+	Observer   Observer // default: log lines go to the host's logger
 }
 
 // Result is how a run ended. It is filled in as far as the run came, also
@@ -182,9 +182,6 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 	if o.Grant == nil {
 		o.Grant = capabilities.SelfGrant(c.manifest, o.Owner, time.Now())
 	}
-	if o.Observer == nil {
-		o.Observer = nobodyLooks{}
-	}
 	module := c.modules[o.Role]
 	if module == nil {
 		return nil, &Refusal{Thing: "role " + string(o.Role), Rule: "no_module", Reason: "the connector has no module for it", Remedy: "choose a role that the manifest names in /modules"}
@@ -195,6 +192,9 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 		sink:  o.Sink, wake: make(chan struct{}, 1),
 		credentials: map[string]*credential{}, surrogates: map[string]*credential{},
 		exchanges: map[uint32]*exchange{}, lastHandle: abi.FirstHandle - 1, staged: map[string]json.RawMessage{},
+	}
+	if o.Observer == nil {
+		r.opts.Observer = logged{h.logger, r.id}
 	}
 	if r.sink == nil {
 		r.sink = nowhere{}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log/slog"
 	"os"
 	"sync"
 
@@ -105,8 +106,26 @@ type nowhere struct{}
 func (nowhere) Write(context.Context, Message) error { return nil }
 func (nowhere) Flush(context.Context) error          { return nil }
 
-// nobodyLooks is the observer of a run that has none.
-type nobodyLooks struct{}
+// logged is the observer of a run that has none: the host's own log.
+type logged struct {
+	logger *slog.Logger
+	run    string
+}
 
-func (nobodyLooks) Progress(abi.Progress)    {}
-func (nobodyLooks) Log(abi.LogLevel, string) {}
+func (l logged) Progress(abi.Progress) {}
+
+func (l logged) Log(level abi.LogLevel, line string) {
+	l.logger.Log(context.Background(), slogLevel(level), "connector says", "run", l.run, "text", line)
+}
+
+func slogLevel(l abi.LogLevel) slog.Level {
+	switch l {
+	case abi.LogDebug:
+		return slog.LevelDebug
+	case abi.LogWarn:
+		return slog.LevelWarn
+	case abi.LogError:
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
