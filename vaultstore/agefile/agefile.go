@@ -15,7 +15,7 @@ import (
 // several processes may have the same one open.
 type Store struct {
 	id    string
-	files fsys
+	files *disk
 	keys  *keyring
 	locks *locker
 	now   func() time.Time
@@ -28,14 +28,15 @@ type Store struct {
 
 	mu      sync.Mutex
 	indexes map[string]cachedIndex // by path
-	tidied  map[string]bool        // kinds of which leftovers were removed
+	settled map[string]bool        // identities that are known to be durable
 }
 
 // cachedIndex is an index by the digest of the file it was read from: the
 // same bytes need no second opening.
 type cachedIndex struct {
-	digest [sha256.Size]byte
-	index  *index
+	digest  [sha256.Size]byte
+	index   *index
+	durable bool // it outlives a loss of power
 }
 
 var (
@@ -43,12 +44,12 @@ var (
 	_ vaultstore.Marks = (*Store)(nil)
 )
 
-func newStore(files, keys fsys, f keysFormat, locks *locker) *Store {
+func newStore(files, keys *disk, f keysFormat, locks *locker) *Store {
 	life, end := context.WithCancel(context.Background())
 	return &Store{
 		id: f.StoreID, files: files, keys: newKeyring(keys, f), locks: locks, now: time.Now,
 		life: life, end: end,
-		indexes: make(map[string]cachedIndex), tidied: make(map[string]bool),
+		indexes: make(map[string]cachedIndex), settled: make(map[string]bool),
 	}
 }
 

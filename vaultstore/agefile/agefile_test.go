@@ -11,7 +11,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) vaultstore.Store { return vaultIn(t, t.TempDir()).open() })
+	storetest.Run(t, func(t *testing.T) vaultstore.Store { return newVault(t).open() })
 }
 
 func TestReopen(t *testing.T) {

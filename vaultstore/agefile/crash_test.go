@@ -16,8 +16,80 @@ import (
 // that a process or a machine stops. What is there afterwards is the old entry
 // or the new one, and the store goes on.
 func TestCrashAtEveryStep(t *testing.T) {
+	for _, c := range crashCases() {
+		t.Run(c.name, func(t *testing.T) {
+			base := newVault(t)
+			s := base.openFaulty(&faults{})
+			c.setup(t, s)
+			everyFault(t, base, c.op, func(t *testing.T, v *vault, how faultKind, err error) {
+				checkOutcome(t, v, at("A"), how, err, c.old, c.new)
+			})
+		})
+	}
+}
+
+// A writer is killed, the next one goes on from what it left, and then the
+// power fails: what the first had not synced may be lost as well. SOAK=1 takes
+// every pair of steps.
+func TestPowerLossAfterKill(t *testing.T) {
+	first, then := 2*crashStride+1, 61
+	if os.Getenv("SOAK") == "1" {
+		first, then = 1, 1
+	}
+	for _, c := range crashCases() {
+		t.Run(c.name, func(t *testing.T) {
+			base := newVault(t)
+			c.setup(t, base.openFaulty(&faults{}))
+			for k, done := 1, false; !done; k += first {
+				for _, how := range []faultKind{powerLoss, powerMixed} {
+					for j, last := 1+(k*23+int(how)*31)%then, false; !last; j += then {
+						t.Run(fmt.Sprintf("killed at %d, %s at %d", k, allFaults[how], j), func(t *testing.T) {
+							done, last = killThenLose(t, base.copy(t), c, k, how, j)
+						})
+						last = last || t.Failed()
+					}
+				}
+				done = done || t.Failed()
+			}
+		})
+	}
+}
+
+// killThenLose kills c's write at its step k, and stops a second write in the
+// given way at its step j. It says whether each came to its end before that.
+func killThenLose(t *testing.T, v *vault, c crashCase, k int, how faultKind, j int) (firstDone, secondDone bool) {
+	a := at("A")
+	one, two := &faults{}, &faults{}
+	s := v.openFaulty(one)
+	*one = faults{at: k, how: killAfter}
+	firstDone = c.op(t.Context(), s) == nil
+
+	s = v.openFaulty(two)
+	*two = faults{at: j, how: how, undo: one.undo, dirty: one.dirty}
+	_, err := s.Put(t.Context(), entryOf(a, session, "second"), vaultstore.AnyGeneration)
+	if secondDone = two.count < j; secondDone {
+		two.lose()
+	}
+	s = v.openFaulty(&faults{})
+	got := find(t, s, a)
+	if err == nil && got.value != "second" || got != c.old && got != c.new && got.value != "second" {
+		t.Fatalf("%+v is there, and the put said %v", got, err)
+	}
+	mustPut(t, s, entryOf(a, session, "third"), vaultstore.AnyGeneration)
+	return firstDone, secondDone
+}
+
+// crashCase is one write that is stopped: what was there before it, and what a
+// Get of at("A") finds without it and with it.
+type crashCase struct {
+	name     string
+	setup    func(t *testing.T, s *Store)
+	op       func(ctx context.Context, s *Store) error
+	old, new outcome
+}
+
+func crashCases() []crashCase {
 	a, b := at("A"), at("B")
-	token, session := abi.ClassToken, abi.ClassSession
 	old := func(t *testing.T, s *Store) { mustPut(t, s, entryOf(a, token, "old"), vaultstore.CreateOnly) }
 	put := func(class abi.Class) func(context.Context, *Store) error {
 		return func(ctx context.Context, s *Store) error {
@@ -25,12 +97,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 			return err
 		}
 	}
-	for _, c := range []struct {
-		name     string
-		setup    func(t *testing.T, s *Store)
-		op       func(ctx context.Context, s *Store) error
-		old, new outcome
-	}{
+	return []crashCase{
 		{"the first put", func(*testing.T, *Store) {}, put(token), outcome{}, outcome{"new", token, 1}},
 		{"a second address", func(t *testing.T, s *Store) {
 			mustPut(t, s, entryOf(b, token, "other"), vaultstore.CreateOnly)
@@ -51,15 +118,6 @@ func TestCrashAtEveryStep(t *testing.T) {
 		{"a delete", old, func(ctx context.Context, s *Store) error {
 			return s.Delete(ctx, a, vaultstore.AnyGeneration)
 		}, outcome{"old", token, 1}, outcome{}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			base := newVault(t)
-			s := base.openFaulty(&faults{})
-			c.setup(t, s)
-			everyFault(t, base, c.op, func(t *testing.T, v *vault, how faultKind, err error) {
-				checkOutcome(t, v, a, how, err, c.old, c.new)
-			})
-		})
 	}
 }
 
@@ -87,22 +145,23 @@ func find(t *testing.T, s *Store, a vaultstore.Address) outcome {
 func everyFault(t *testing.T, base *vault, op func(context.Context, *Store) error,
 	check func(t *testing.T, v *vault, how faultKind, err error)) {
 	for how, name := range allFaults {
-		for k := 1 + int(how)%crashStride; ; k += crashStride {
-			v := base.copy()
-			c := &faults{}
-			s := v.openFaulty(c)
-			*c = faults{at: k, how: how}
-			err := op(t.Context(), s)
-			if c.count < k {
-				if err != nil {
-					t.Fatalf("%s: without a fault: %v", name, err)
+		for k, done := 1+int(how)%crashStride, false; !done; k += crashStride {
+			ok := t.Run(fmt.Sprintf("%s at %d", name, k), func(t *testing.T) {
+				v, c := base.copy(t), &faults{}
+				s := v.openFaulty(c)
+				*c = faults{at: k, how: how}
+				err := op(t.Context(), s)
+				if done = c.count < k; done {
+					if err != nil {
+						t.Fatalf("without a fault: %v", err)
+					}
+					c.lose() // what was said to be durable is
 				}
-				break
-			}
-			if !c.moot {
-				t.Run(fmt.Sprintf("%s at %d", name, k), func(t *testing.T) { v.t = t; check(t, v, how, err) })
-			}
-			if t.Failed() {
+				if done || !c.moot {
+					check(t, v, how, err)
+				}
+			})
+			if !ok {
 				t.FailNow()
 			}
 		}
@@ -142,14 +201,19 @@ func checkOutcome(t *testing.T, v *vault, a vaultstore.Address, how faultKind, e
 // no generation comes twice.
 func goesOn(t *testing.T, v *vault, s *Store, a vaultstore.Address, last uint64) {
 	t.Helper()
-	generation := mustPut(t, s, entryOf(a, abi.ClassSession, "next"), vaultstore.AnyGeneration)
+	generation := mustPut(t, s, entryOf(a, session, "next"), vaultstore.AnyGeneration)
 	if generation <= last {
 		t.Fatalf("generation %d after %d", generation, last)
 	}
-	mustPut(t, s, entryOf(at("C"), abi.ClassToken, "more"), vaultstore.AnyGeneration)
+	mustPut(t, s, entryOf(at("C"), token, "more"), vaultstore.AnyGeneration)
 	s = v.openFaulty(&faults{})
-	if got := find(t, s, a); got != (outcome{"next", abi.ClassSession, generation}) {
+	if got := find(t, s, a); got != (outcome{"next", session, generation}) {
 		t.Fatalf("the next write left %+v", got)
+	}
+	if data, err := os.ReadFile(v.file(a, token)); err == nil {
+		if left, err := Recover(data, v.recovery); err != nil || len(left.Stages) > 0 {
+			t.Fatalf("values stay in the class that the entry left: %v", err)
+		}
 	}
 	last = generation
 	if err := s.Delete(t.Context(), a, last); err != nil {
@@ -233,7 +297,7 @@ func TestCrashInInit(t *testing.T) {
 				t.Fatalf("%s at %d: %v", name, k, err)
 			}
 			s := v.openFaulty(&faults{})
-			mustPut(t, s, entryOf(at("A"), abi.ClassToken, "value"), vaultstore.CreateOnly)
+			mustPut(t, s, entryOf(at("A"), token, "value"), vaultstore.CreateOnly)
 		}
 	}
 }
@@ -262,12 +326,12 @@ func (v *vault) openFaulty(c *faults) *Store {
 }
 
 // copy makes a second vault of the same content.
-func (v *vault) copy() *vault {
-	v.t.Helper()
-	home := scratch(v.t)
-	c := &vault{t: v.t, dir: filepath.Join(home, "vault"), keys: filepath.Join(home, "keys"), recovery: v.recovery}
-	copyTree(v.t, v.dir, c.dir)
-	copyTree(v.t, v.keys, c.keys)
+func (v *vault) copy(t *testing.T) *vault {
+	t.Helper()
+	home := scratch(t)
+	c := &vault{t: t, dir: filepath.Join(home, "vault"), keys: filepath.Join(home, "keys"), recovery: v.recovery}
+	copyTree(t, v.dir, c.dir)
+	copyTree(t, v.keys, c.keys)
 	return c
 }
 

@@ -26,23 +26,26 @@ type faults struct {
 type faultKind int
 
 const (
-	failOnce  faultKind = iota // the operation fails, and the process lives on
-	killAfter                  // killed right after the operation
-	killTorn                   // killed half-way through a write
-	powerLoss                  // as killAfter, and what was not synced is gone
-	powerData                  // as killAfter, and bytes not synced are gone, names are not
+	failOnce   faultKind = iota // the operation fails, and the process lives on
+	killAfter                   // killed right after the operation
+	killTorn                    // killed half-way through a write
+	powerLoss                   // as killAfter, and what was not synced is gone
+	powerData                   // as killAfter, and bytes not synced are gone, names are not
+	powerMixed                  // as powerLoss, but removals outlive it
 )
 
 var allFaults = map[faultKind]string{
-	failOnce: "fail", killAfter: "kill", killTorn: "torn", powerLoss: "power loss", powerData: "data loss",
+	failOnce: "fail", killAfter: "kill", killTorn: "torn", powerLoss: "power loss",
+	powerData: "data loss", powerMixed: "power loss but for removals",
 }
 
 var errFault = errors.New("injected fault")
 
 // effect is a change to a folder that was not synced yet.
 type effect struct {
-	dir    string
-	revert func()
+	dir     string
+	removal bool
+	revert  func()
 }
 
 // step runs one operation as the plan wants it. torn, if any, is what half of
@@ -57,7 +60,7 @@ func (c *faults) step(do func() error, torn func()) error {
 	}
 	c.dead = c.how != failOnce
 	switch c.how {
-	case killAfter, powerLoss, powerData:
+	case killAfter, powerLoss, powerData, powerMixed:
 		_ = do()
 	case killTorn:
 		if c.moot = torn == nil; !c.moot {
@@ -70,15 +73,15 @@ func (c *faults) step(do func() error, torn func()) error {
 
 // lose forgets what a power loss would.
 func (c *faults) lose() {
-	if c.how == powerLoss && len(c.undo) == 0 || c.how == powerData {
-		c.moot = len(c.dirty) == 0
-	}
-	if c.how == powerLoss {
-		for _, e := range slices.Backward(c.undo) {
+	names := c.how == powerLoss || c.how == powerMixed
+	removals := slices.ContainsFunc(c.undo, func(e effect) bool { return e.removal })
+	c.moot = c.moot || c.how == powerData && len(c.dirty) == 0 || names && len(c.undo) == 0 || c.how == powerMixed && !removals
+	for _, e := range slices.Backward(c.undo) {
+		if names && !(c.how == powerMixed && e.removal) {
 			e.revert()
 		}
 	}
-	if c.how == powerLoss || c.how == powerData {
+	if names || c.how == powerData {
 		for name := range c.dirty {
 			if _, err := os.Lstat(name); err == nil {
 				_ = os.Truncate(name, 0)
@@ -109,6 +112,10 @@ type faultFS struct {
 
 func (f *faultFS) done(name string, revert func()) {
 	f.c.undo = append(f.c.undo, effect{dir: f.path(path.Dir(name)), revert: revert})
+}
+
+func (f *faultFS) removed(name string, revert func()) {
+	f.c.undo = append(f.c.undo, effect{dir: f.path(path.Dir(name)), revert: revert, removal: true})
 }
 
 func (f *faultFS) open(name string) (io.ReadCloser, error) {
@@ -164,7 +171,7 @@ func (f *faultFS) remove(name string) error {
 		restore := keep(f.path(name))
 		err := f.fsys.remove(name)
 		if err == nil {
-			f.done(name, restore)
+			f.removed(name, restore)
 		}
 		return err
 	}, nil)

@@ -30,62 +30,62 @@ type keysFormat struct {
 	Recovery []string `json:"recovery"` // recipients that everything but class 3 is sealed to
 }
 
-func readStoreFormat(f fsys) (storeFormat, error) {
+func readStoreFormat(d *disk) (storeFormat, error) {
 	var v storeFormat
-	if err := readFormat(f, formatFile, &v); err != nil {
+	if err := readFormat(d, formatFile, &v); err != nil {
 		return v, err
 	}
-	return v, checkFormat(f, v.Format, storeFormatName, v.Version)
+	return v, checkFormat(d, v.Format, storeFormatName, v.Version)
 }
 
 // readKeysFormat also says whether the format is that of an Init that did not
 // come to its end, as far as the keys know.
-func readKeysFormat(f fsys) (v keysFormat, pending bool, err error) {
-	err = readFormat(f, formatFile, &v)
+func readKeysFormat(d *disk) (v keysFormat, pending bool, err error) {
+	err = readFormat(d, formatFile, &v)
 	if errors.Is(err, fs.ErrNotExist) {
 		pending = true
-		err = readFormat(f, pendingFormatFile, &v)
+		err = readFormat(d, pendingFormatFile, &v)
 	}
 	if err == nil {
-		err = v.check(f)
+		err = v.check(d)
 	}
 	return v, pending, err
 }
 
-func (v keysFormat) check(f fsys) error {
-	if err := checkFormat(f, v.Format, keysFormatName, v.Version); err != nil {
+func (v keysFormat) check(d *disk) error {
+	if err := checkFormat(d, v.Format, keysFormatName, v.Version); err != nil {
 		return err
 	}
 	if len(v.Recovery) == 0 {
-		return fmt.Errorf("%w: %s names no recovery recipient", vaultstore.ErrTampered, f.path(formatFile))
+		return fmt.Errorf("%w: %s names no recovery recipient", vaultstore.ErrTampered, d.path(formatFile))
 	}
 	for _, r := range v.Recovery {
 		if _, err := parseRecipient(r); err != nil {
-			return fmt.Errorf("%s: %w", f.path(formatFile), err)
+			return fmt.Errorf("%s: %w", d.path(formatFile), err)
 		}
 	}
 	return nil
 }
 
 // readFormat wraps fs.ErrNotExist when there is none.
-func readFormat(f fsys, name string, v any) error {
-	data, err := readFile(f, name, maxFormatFile)
+func readFormat(d *disk, name string, v any) error {
+	data, err := d.read(name, maxFormatFile)
 	if err != nil {
 		return err
 	}
 	if err := decodeStrict(data, v); err != nil {
-		return fmt.Errorf("%s: %w", f.path(name), err)
+		return fmt.Errorf("%s: %w", d.path(name), err)
 	}
 	return nil
 }
 
-func checkFormat(f fsys, got, want string, version int) error {
+func checkFormat(d *disk, got, want string, version int) error {
 	if got != want {
-		return fmt.Errorf("%w: %s is not of a %s", vaultstore.ErrTampered, f.path(formatFile), want)
+		return fmt.Errorf("%w: %s is not of a %s", vaultstore.ErrTampered, d.path(formatFile), want)
 	}
 	if version != formatVersion {
 		return fmt.Errorf("%w: %s is of version %d, this program reads %d; use a newer sallyport",
-			vaultstore.ErrInvalid, f.path(formatFile), version, formatVersion)
+			vaultstore.ErrInvalid, d.path(formatFile), version, formatVersion)
 	}
 	return nil
 }
@@ -94,16 +94,16 @@ func checkFormat(f fsys, got, want string, version int) error {
 // have a format for good belong to a store that was there.
 const pendingFormatFile = "format-pending"
 
-func writeFormat(f fsys, name string, v any) error {
+func writeFormat(d *disk, name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return createFile(f, name, append(data, '\n'))
+	return d.createNew(name, append(data, '\n'))
 }
 
 // promoteFormat gives the keys' format its final name.
-func promoteFormat(keys fsys) error {
+func promoteFormat(keys *disk) error {
 	err := keys.link(pendingFormatFile, formatFile)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -113,30 +113,4 @@ func promoteFormat(keys fsys) error {
 	}
 	_ = keys.remove(pendingFormatFile)
 	return nil
-}
-
-// exists says whether name is there; only fs.ErrNotExist means that it is not.
-func exists(f fsys, name string) (bool, error) {
-	r, err := f.open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, r.Close()
-}
-
-// filled says whether the folder name holds anything but temporary files.
-func filled(f fsys, name string) (bool, error) {
-	entries, err := f.readDir(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	for _, e := range entries {
-		if !isTemp(e.Name()) {
-			return true, nil
-		}
-	}
-	return false, err
 }

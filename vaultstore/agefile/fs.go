@@ -1,15 +1,12 @@
 package agefile
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -124,136 +121,6 @@ func (r *rootFS) syncDir(name string) error {
 		return err
 	}
 	return errors.Join(syncFolder(d), d.Close())
-}
-
-// readFile reads all of a file of at most limit bytes.
-func readFile(f fsys, name string, limit int64) ([]byte, error) {
-	r, err := f.open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%w: %s has more than %d bytes", vaultstore.ErrTooLarge, f.path(name), limit)
-	}
-	return data, nil
-}
-
-// replaceFile puts data in the place of name, whole and durable. An error
-// that wraps ErrUnknownOutcome came after the rename; after any other the old
-// file is still there.
-func replaceFile(f fsys, name string, data []byte) error {
-	dir := path.Dir(name)
-	if err := mkdirAll(f, dir); err != nil {
-		return err
-	}
-	temp, err := writeTemp(f, dir, data)
-	if err != nil {
-		return err
-	}
-	if err := f.rename(temp, name); err != nil {
-		if gone := f.remove(temp); errors.Is(gone, fs.ErrNotExist) {
-			return unknown(err) // it was renamed all the same
-		}
-		return err
-	}
-	if err := f.syncDir(dir); err != nil {
-		return unknown(err)
-	}
-	return nil
-}
-
-// createFile is replaceFile for a file that must not exist yet: a second one
-// of the same name fails with fs.ErrExist, whoever races for it.
-func createFile(f fsys, name string, data []byte) error {
-	dir := path.Dir(name)
-	if err := mkdirAll(f, dir); err != nil {
-		return err
-	}
-	temp, err := writeTemp(f, dir, data)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.link(temp, name), f.remove(temp)); err != nil {
-		return err
-	}
-	return f.syncDir(dir)
-}
-
-// writeTemp writes a durable file of a random name into dir.
-func writeTemp(f fsys, dir string, data []byte) (name string, err error) {
-	name = path.Join(dir, tempPrefix+strings.ToLower(rand.Text()))
-	w, err := f.create(name)
-	if err != nil {
-		return "", err
-	}
-	_, err = w.Write(data)
-	if err == nil {
-		err = w.Sync()
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		_ = f.remove(name)
-		return "", err
-	}
-	return name, nil
-}
-
-// mkdirAll makes the folders of name that are missing, each of them durable.
-func mkdirAll(f fsys, name string) error {
-	if name == "." {
-		return nil
-	}
-	err := f.mkdir(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := mkdirAll(f, path.Dir(name)); err != nil {
-			return err
-		}
-		err = f.mkdir(name)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.syncDir(path.Dir(name))
-}
-
-// makeLocks makes the folder of locks, if need be: a restored backup may lack
-// it, empty as it was.
-func makeLocks(f fsys) error {
-	if err := mkdirAll(f, locksDir); err != nil {
-		return err
-	}
-	return f.check(locksDir)
-}
-
-// sweep removes what killed writers left in a folder. Call it under the lock
-// of those who write there.
-func sweep(f fsys, dir string) {
-	entries, err := f.readDir(dir)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if isTemp(e.Name()) {
-			_ = f.remove(path.Join(dir, e.Name()))
-		}
-	}
-}
-
-func isTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }
-
-// unknown marks what went wrong after a rename.
-func unknown(err error) error {
-	if errors.Is(err, vaultstore.ErrUnknownOutcome) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", vaultstore.ErrUnknownOutcome, err)
 }
 
 func symlinkRefused(name string) error {

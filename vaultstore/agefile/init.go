@@ -56,12 +56,12 @@ func initialise(ctx context.Context, dir string, o InitOptions, at opener) (Init
 	if err != nil {
 		return InitResult{}, err
 	}
-	files, err := at(dir, o.InsecurePermissions)
+	files, err := openDisk(at, dir, o.InsecurePermissions)
 	if err != nil {
 		return InitResult{}, err
 	}
 	defer files.close()
-	if err := makeLocks(files); err != nil {
+	if err := files.makeLocks(); err != nil {
 		return InitResult{}, err
 	}
 	release, err := newLocker(filepath.Join(dir, locksDir), 0).acquire(ctx, initLock)
@@ -69,7 +69,7 @@ func initialise(ctx context.Context, dir string, o InitOptions, at opener) (Init
 		return InitResult{}, err
 	}
 	defer release()
-	keys, err := at(o.KeysDir, o.InsecurePermissions)
+	keys, err := openDisk(at, o.KeysDir, o.InsecurePermissions)
 	if err != nil {
 		return InitResult{}, err
 	}
@@ -98,12 +98,12 @@ func recovery(o InitOptions) (InitResult, error) {
 
 // populate fills two empty folders. The store's format file is what makes it
 // a store; the keys know of it from before until after.
-func populate(files, keys fsys, r InitResult) error {
+func populate(files, keys *disk, r InitResult) error {
 	if err := checkVirgin(files, keys); err != nil {
 		return err
 	}
-	sweep(files, ".")
-	sweep(keys, ".")
+	files.sweep(".")
+	keys.sweep(".")
 	if err := makeHostKey(keys); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func populate(files, keys fsys, r InitResult) error {
 
 // checkVirgin refuses folders that hold a store, or may hold what is left of
 // one.
-func checkVirgin(files, keys fsys) error {
+func checkVirgin(files, keys *disk) error {
 	entries, err := files.readDir(".")
 	if err != nil {
 		return err
@@ -139,9 +139,9 @@ func checkVirgin(files, keys fsys) error {
 			return fmt.Errorf("%w: %s is not empty, it has %q; choose another folder", fs.ErrExist, files.path("."), name)
 		}
 	}
-	used, err := exists(keys, formatFile)
+	used, err := keys.exists(formatFile)
 	if err == nil && !used {
-		used, err = filled(keys, ownersDir)
+		used, err = keys.filled(ownersDir)
 	}
 	if err == nil && used {
 		err = fmt.Errorf("%w: %s has the keys of another vault; restore that vault, or choose another folder", fs.ErrExist, keys.path("."))
@@ -151,8 +151,8 @@ func checkVirgin(files, keys fsys) error {
 
 // makeHostKey makes the host's identity, unless an Init that was cut short
 // made it.
-func makeHostKey(keys fsys) error {
-	have, err := exists(keys, hostKeyFile)
+func makeHostKey(keys *disk) error {
+	have, err := keys.exists(hostKeyFile)
 	if have || err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func makeHostKey(keys fsys) error {
 	if err != nil {
 		return err
 	}
-	return createFile(keys, hostKeyFile, id.file("the host identity of a sallyport vault: never share it"))
+	return keys.createNew(hostKeyFile, id.file("the host identity of a sallyport vault: never share it"))
 }
 
 // makeRoot makes a folder, if need be, and opens it.

@@ -31,7 +31,7 @@ const hostKeyInfo = "sallyport/vault/v1/host-key/"
 // keyring is the folder of keys of one store. Identities are loaded when they
 // are first needed, and stay for as long as the store is open.
 type keyring struct {
-	fs       fsys
+	fs       *disk
 	storeID  string
 	recovery []string // recipients
 
@@ -39,8 +39,8 @@ type keyring struct {
 	sealers map[string]*sealer // by path of the identity
 }
 
-func newKeyring(f fsys, format keysFormat) *keyring {
-	return &keyring{fs: f, storeID: format.StoreID, recovery: format.Recovery, sealers: make(map[string]*sealer)}
+func newKeyring(d *disk, format keysFormat) *keyring {
+	return &keyring{fs: d, storeID: format.StoreID, recovery: format.Recovery, sealers: make(map[string]*sealer)}
 }
 
 func (k *keyring) base(owner, kind string) string {
@@ -73,8 +73,8 @@ func (k *keyring) load(owner, kind string) (*sealer, error) {
 	return s, err
 }
 
-func readIdentity(keys fsys, name string) (identity, error) {
-	data, err := readFile(keys, name, maxKeyFile)
+func readIdentity(keys *disk, name string) (identity, error) {
+	data, err := keys.read(name, maxKeyFile)
 	if err != nil {
 		return identity{}, err
 	}
@@ -86,7 +86,7 @@ func readIdentity(keys fsys, name string) (identity, error) {
 // least one for recovery.
 func (k *keyring) readRecipients(name string, id identity) ([]age.Recipient, error) {
 	where := k.fs.path(name)
-	data, err := readFile(k.fs, name, maxKeyFile)
+	data, err := k.fs.read(name, maxKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s is gone; restore it from a backup", vaultstore.ErrSealed, where)
 	}
@@ -133,7 +133,7 @@ func (k *keyring) stage(owner, kind string) (identity, error) {
 		return identity{}, err
 	}
 	base := k.base(owner, kind)
-	return id, createFile(k.fs, base+pendingExt, id.file("the identity of a sallyport vault: never share it"))
+	return id, k.fs.createNew(base+pendingExt, id.file("the identity of a sallyport vault: never share it"))
 }
 
 // list writes the recipients beside a pending identity and returns its
@@ -141,7 +141,7 @@ func (k *keyring) stage(owner, kind string) (identity, error) {
 func (k *keyring) list(owner, kind string, id identity) (*sealer, error) {
 	name := k.base(owner, kind) + recipientsExt
 	lines := append([]string{"# this identity, then the recovery recipients", id.recipient()}, k.recovery...)
-	if err := replaceFile(k.fs, name, []byte(strings.Join(lines, "\n")+"\n")); err != nil {
+	if err := k.fs.replace(name, []byte(strings.Join(lines, "\n")+"\n")); err != nil {
 		return nil, err
 	}
 	recipients, err := k.readRecipients(name, id)
@@ -168,12 +168,20 @@ func (k *keyring) promote(owner, kind string, s *sealer) error {
 	return nil
 }
 
-// tidy removes what an interrupted promote or a killed writer left. The caller
-// holds the owner's lock.
-func (k *keyring) tidy(owner, kind string) {
+// settle makes durable what the maker of an identity may not have come to, and
+// removes what it left. The caller holds the owner's lock.
+func (k *keyring) settle(owner, kind string) error {
 	base := k.base(owner, kind)
+	dir := path.Dir(base)
+	if err := k.fs.mkdirAll(dir); err != nil {
+		return err
+	}
+	if err := k.fs.syncDir(dir); err != nil {
+		return err
+	}
 	_ = k.fs.remove(base + pendingExt)
-	sweep(k.fs, path.Dir(base))
+	k.fs.sweep(dir)
+	return nil
 }
 
 // hostKey derives 32 bytes from the host's identity.
@@ -185,7 +193,7 @@ func (k *keyring) hostKey(label string) ([]byte, error) {
 	return hkdf.Key(sha256.New, []byte(id.use().String()), []byte(k.storeID), hostKeyInfo+label, 32)
 }
 
-func readHostIdentity(keys fsys) (identity, error) {
+func readHostIdentity(keys *disk) (identity, error) {
 	id, err := readIdentity(keys, hostKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %s is gone; restore it from a backup", vaultstore.ErrSealed, keys.path(hostKeyFile))

@@ -70,6 +70,11 @@ func TestLostMarks(t *testing.T) {
 		"file":     {func(t *testing.T, v *vault) { remove(t, filepath.Join(v.dir, marksPath("alice"))) }, vaultstore.ErrMissing},
 		"identity": {func(t *testing.T, v *vault) { remove(t, v.key("alice", marksKind, keyExt)) }, vaultstore.ErrSealed},
 		"cut":      {func(t *testing.T, v *vault) { write(t, filepath.Join(v.dir, marksPath("alice")), nil) }, vaultstore.ErrTampered},
+		"forged": {func(t *testing.T, v *vault) {
+			body := []byte(`{"fmt":1,"store_id":"` + v.open().id + `","owner":"alice","generation":9,"marks":[{"name":"m","value":1}]}`)
+			list := read(t, v.key("alice", marksKind, recipientsExt))
+			write(t, filepath.Join(v.dir, marksPath("alice")), v.forgeTo(list, make([]byte, tagSize), body))
+		}, vaultstore.ErrTampered},
 		"another owner's": {func(t *testing.T, v *vault) {
 			write(t, filepath.Join(v.dir, marksPath("alice")), read(t, filepath.Join(v.dir, marksPath("bob"))))
 		}, vaultstore.ErrTampered},

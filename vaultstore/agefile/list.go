@@ -85,7 +85,7 @@ func (s *Store) addresses(trees []*tree) (all []vaultstore.Address, fault error)
 			seen[a] = true
 			listed[secretPath(a, t.class)] = true
 		}
-		sweep(s.files, classDir(t.index.owner, t.class))
+		s.files.sweep(classDir(t.index.owner, t.class))
 		dir := path.Join(classDir(t.index.owner, t.class), secretsDir)
 		err := s.walk(dir, secretsDepth, func(name string) error {
 			if listed[name] {
@@ -132,7 +132,7 @@ func (s *Store) walk(dir string, depth int, found func(name string) error) (faul
 // readAddress returns the address of a file that no index has, if it is
 // authentic and lies where it belongs.
 func (s *Store) readAddress(t *tree, name string) (vaultstore.Address, error) {
-	data, err := readFile(s.files, name, maxSecretFile)
+	data, err := s.files.read(name, maxSecretFile)
 	if err != nil {
 		return vaultstore.Address{}, err
 	}

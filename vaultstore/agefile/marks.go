@@ -129,7 +129,7 @@ func (s *Store) readMarks(owner string) (marks, error) {
 
 func (s *Store) openMarks(owner string, seal *sealer) (marks, error) {
 	name := marksPath(owner)
-	data, err := readFile(s.files, name, maxMarksFile)
+	data, err := s.files.read(name, maxMarksFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return marks{}, fmt.Errorf("%w: %s; restore the vault from a backup", vaultstore.ErrMissing, s.files.path(name))
 	}
@@ -182,7 +182,7 @@ func (s *Store) writeMarks(owner string, seal *sealer, m marks) error {
 	if len(data) > maxMarksFile {
 		return fmt.Errorf("%w: an owner's marks may have %d bytes", vaultstore.ErrTooLarge, maxMarksFile)
 	}
-	return replaceFile(s.files, marksPath(owner), data)
+	return s.files.replace(marksPath(owner), data)
 }
 
 func validMark(owner, name string) error {

@@ -52,6 +52,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // test's.
 type opener func(dir string, insecure bool) (fsys, error)
 
+func openDisk(at opener, dir string, insecure bool) (*disk, error) {
+	f, err := at(dir, insecure)
+	if err != nil {
+		return nil, err
+	}
+	return newDisk(f), nil
+}
+
 func open(ctx context.Context, o Options, at opener) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -59,17 +67,17 @@ func open(ctx context.Context, o Options, at opener) (*Store, error) {
 	if err := checkFolders(o.Dir, o.KeysDir); err != nil {
 		return nil, err
 	}
-	files, err := at(o.Dir, o.InsecurePermissions)
+	files, err := openDisk(at, o.Dir, o.InsecurePermissions)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	keys, kerr := at(o.KeysDir, o.InsecurePermissions)
+	keys, kerr := openDisk(at, o.KeysDir, o.InsecurePermissions)
 	if kerr != nil && !errors.Is(kerr, fs.ErrNotExist) {
 		return nil, errors.Join(kerr, closeAll(files))
 	}
 	format, err := match(o, files, keys)
 	if err == nil {
-		err = makeLocks(files)
+		err = files.makeLocks()
 	}
 	if err != nil {
 		_ = closeAll(files, keys)
@@ -80,14 +88,14 @@ func open(ctx context.Context, o Options, at opener) (*Store, error) {
 
 // match reads the formats of a store and its keys, either of which may be nil,
 // and tells the ways apart in which one or both can be missing.
-func match(o Options, files, keys fsys) (kf keysFormat, err error) {
+func match(o Options, files, keys *disk) (kf keysFormat, err error) {
 	store, sf, err := have(files, readStoreFormat)
 	if err != nil {
 		return kf, err
 	}
 	pending := false
-	ring, kf, err := have(keys, func(f fsys) (v keysFormat, err error) {
-		v, pending, err = readKeysFormat(f)
+	ring, kf, err := have(keys, func(d *disk) (v keysFormat, err error) {
+		v, pending, err = readKeysFormat(d)
 		return v, err
 	})
 	if err != nil {
@@ -105,7 +113,9 @@ func match(o Options, files, keys fsys) (kf keysFormat, err error) {
 	case kf.StoreID != sf.StoreID:
 		return kf, fmt.Errorf("%w: the keys in %s are those of another vault than %s", vaultstore.ErrSealed, o.KeysDir, o.Dir)
 	case pending:
-		if err := promoteFormat(keys); err != nil {
+		// The Init that was cut short may not have made the store's format
+		// durable, and the keys' must not be so before it.
+		if err := errors.Join(files.syncDir("."), promoteFormat(keys)); err != nil {
 			return kf, err
 		}
 	}
@@ -114,22 +124,22 @@ func match(o Options, files, keys fsys) (kf keysFormat, err error) {
 }
 
 // have reads a format; only fs.ErrNotExist means that there is none.
-func have[T any](f fsys, read func(fsys) (T, error)) (found bool, v T, err error) {
-	if f == nil {
+func have[T any](d *disk, read func(*disk) (T, error)) (found bool, v T, err error) {
+	if d == nil {
 		return false, v, nil
 	}
-	v, err = read(f)
+	v, err = read(d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, v, nil
 	}
 	return err == nil, v, err
 }
 
-func closeAll(all ...fsys) error {
+func closeAll(all ...*disk) error {
 	var errs []error
-	for _, f := range all {
-		if f != nil {
-			errs = append(errs, f.close())
+	for _, d := range all {
+		if d != nil {
+			errs = append(errs, d.close())
 		}
 	}
 	return errors.Join(errs...)

@@ -98,7 +98,7 @@ func (p *place) choose() error {
 func (s *Store) readSlot(t *tree, a vaultstore.Address, known uint64) (slot, error) {
 	rec := t.index.records[a]
 	name := secretPath(a, t.class)
-	data, err := readFile(s.files, name, maxSecretFile)
+	data, err := s.files.read(name, maxSecretFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && rec.state == stateNone:
 		return slot{tree: t}, nil
@@ -159,6 +159,11 @@ func (sl *slot) judge(rec record, known uint64) error {
 // owner's lock.
 func (s *Store) heal(p *place) error {
 	for i := range p.slots {
+		if err := s.settleIndex(p.slots[i].tree); err != nil {
+			return err
+		}
+	}
+	for i := range p.slots {
 		sl := &p.slots[i]
 		if sl.ahead {
 			// The rename may not be durable yet, and the index must not be
@@ -210,8 +215,11 @@ func (s *Store) write(t *tree, e vaultstore.Entry, st state) (slot, error) {
 	if len(data) > maxSecretFile {
 		return slot{}, fmt.Errorf("%w: all stages together", vaultstore.ErrTooLarge)
 	}
+	if err := s.settleIndex(t); err != nil {
+		return slot{}, err
+	}
 	name := secretPath(e.Address, t.class)
-	if err := replaceFile(s.files, name, data); err != nil {
+	if err := s.files.replace(name, data); err != nil {
 		return slot{}, err
 	}
 	sl := slot{tree: t, entry: e, state: st, digest: sha256.Sum256(data)}

@@ -230,7 +230,7 @@ func TestLocked(t *testing.T) {
 		_, err := s.Put(ctx, entryOf(at("A"), token, "value"), vaultstore.CreateOnly)
 		return err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("a cause of its own"))
 	defer cancel()
 	if err := put(ctx, v.open()); !errors.Is(err, vaultstore.ErrLocked) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the context ended: %v", err)
@@ -247,6 +247,9 @@ func TestLocked(t *testing.T) {
 	}
 	closing, done := v.open(), make(chan error)
 	go func() { done <- put(t.Context(), closing) }()
+	for len(closing.locks.turn(ownerLock("alice"))) == 0 { // until it waits
+		time.Sleep(time.Millisecond)
+	}
 	if err := closing.Close(); err != nil {
 		t.Error(err)
 	}

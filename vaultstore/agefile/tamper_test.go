@@ -2,6 +2,7 @@ package agefile
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
@@ -125,6 +126,24 @@ func TestTampering(t *testing.T) {
 		{"forged with the public recipient", func(t *testing.T, v, _ *vault) {
 			write(t, v.file(a, token), v.forge(token, bytes.Repeat([]byte{0}, tagSize), envelopeOf(t, v, a)))
 		}, vaultstore.ErrTampered},
+		{"forged as the next write", func(t *testing.T, v, _ *vault) {
+			body := bytes.Replace(envelopeOf(t, v, a), []byte(`"generation":3`), []byte(`"generation":4`), 1)
+			write(t, v.file(a, token), v.forge(token, make([]byte, tagSize), body))
+		}, vaultstore.ErrTampered},
+		{"forged, with its index", func(t *testing.T, v, _ *vault) {
+			data := v.forge(token, make([]byte, tagSize), envelopeOf(t, v, a))
+			write(t, v.file(a, token), data)
+			s := v.open()
+			tr, err := s.tree("alice", token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := encodeIndex(s.id, tr.index.with(a, record{generation: 3, state: stateLive, digest: sha256.Sum256(data)}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, v.index("alice", token), v.forge(token, make([]byte, tagSize), body))
+		}, vaultstore.ErrTampered},
 		{"forged with the tag of another file", func(t *testing.T, v, _ *vault) {
 			write(t, v.file(a, token), v.forge(token, v.tagOf(v.file(b, token)), envelopeOf(t, v, a)))
 		}, vaultstore.ErrTampered},
@@ -195,7 +214,7 @@ func TestTampering(t *testing.T) {
 			v := newVault(t)
 			s := v.open()
 			mustPut(t, s, entryOf(a, token, "one"), vaultstore.CreateOnly)
-			older := v.copy()
+			older := v.copy(t)
 			for _, e := range []vaultstore.Entry{
 				entryOf(a, token, "two"), entryOf(a, token, "three"), entryOf(b, token, "other"),
 				entryOf(at("S"), session, "session"), entryOf(bob, token, "bob's"),
@@ -206,6 +225,15 @@ func TestTampering(t *testing.T) {
 			v.refused(a, c.want)
 		})
 	}
+}
+
+// Where nothing was ever written, a forger finds no index that knows better.
+func TestForgedWhereNothingWas(t *testing.T) {
+	v := newVault(t)
+	mustPut(t, v.open(), entryOf(at("B"), token, "value"), vaultstore.CreateOnly)
+	first := bytes.Replace(envelopeOf(t, v, at("A")), []byte(`"generation":3`), []byte(`"generation":1`), 1)
+	write(t, v.file(at("A"), token), v.forge(token, make([]byte, tagSize), first))
+	v.refused(at("A"), vaultstore.ErrTampered)
 }
 
 // An index one write behind is what a crash leaves, and is healed.
@@ -287,7 +315,11 @@ func TestEveryByteAndLength(t *testing.T) {
 // forge seals tag and body to the public recipients of alice's class.
 func (v *vault) forge(class abi.Class, tag, body []byte) []byte {
 	v.t.Helper()
-	list := read(v.t, filepath.Join(v.keys, ownersDir, "alice", classComponent(class)+recipientsExt))
+	return v.forgeTo(read(v.t, v.key("alice", classComponent(class), recipientsExt)), tag, body)
+}
+
+func (v *vault) forgeTo(list, tag, body []byte) []byte {
+	v.t.Helper()
 	recipients, err := age.ParseRecipients(bytes.NewReader(list))
 	if err != nil {
 		v.t.Fatal(err)

@@ -63,12 +63,12 @@ func (s *Store) checkUnused(owner, kind string, pending bool) (err error) {
 	switch {
 	case kind == marksKind:
 		place = marksPath(owner)
-		used, err = exists(s.files, place)
+		used, err = s.files.exists(place)
 		used = used && !pending
 	case pending:
-		used, err = filled(s.files, path.Join(place, secretsDir))
+		used, err = s.files.filled(path.Join(place, secretsDir))
 	default:
-		used, err = filled(s.files, place)
+		used, err = s.files.filled(place)
 	}
 	if err == nil && used {
 		err = fmt.Errorf("%w: %s is gone; restore it from a backup, or recover what is in %s with the recovery identity and move it away to start anew",
@@ -79,7 +79,7 @@ func (s *Store) checkUnused(owner, kind string, pending bool) (err error) {
 
 func (s *Store) readIndex(owner string, class abi.Class, seal *sealer) (*index, error) {
 	name := indexPath(owner, class)
-	data, err := readFile(s.files, name, maxIndexFile)
+	data, err := s.files.read(name, maxIndexFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s, the index itself; restore the vault from a backup", vaultstore.ErrMissing, s.files.path(name))
 	}
@@ -94,7 +94,7 @@ func (s *Store) readIndex(owner string, class abi.Class, seal *sealer) (*index, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.files.path(name), err)
 	}
-	s.cache(name, digest, ix)
+	s.cache(name, cachedIndex{digest: digest, index: ix})
 	return ix, nil
 }
 
@@ -127,11 +127,11 @@ func (s *Store) writeIndex(t *tree, ix *index) error {
 		return fmt.Errorf("%w: an owner's index of one class may have %d bytes", vaultstore.ErrTooLarge, maxIndexFile)
 	}
 	name := indexPath(ix.owner, ix.class)
-	if err := replaceFile(s.files, name, data); err != nil {
+	if err := s.files.replace(name, data); err != nil {
 		return err
 	}
 	t.index = ix
-	s.cache(name, sha256.Sum256(data), ix)
+	s.cache(name, cachedIndex{digest: sha256.Sum256(data), index: ix, durable: true})
 	return nil
 }
 
@@ -144,10 +144,31 @@ func (s *Store) cached(name string, digest [sha256.Size]byte) *index {
 	return nil
 }
 
-func (s *Store) cache(name string, digest [sha256.Size]byte, ix *index) {
+func (s *Store) cache(name string, c cachedIndex) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.indexes[name] = cachedIndex{digest: digest, index: ix}
+	s.indexes[name] = c
+}
+
+// settleIndex makes sure that t's index is durable: its writer may have been
+// killed between the rename and the fsync. Else the files could come to be two
+// generations ahead of it. The caller holds the owner's lock.
+func (s *Store) settleIndex(t *tree) error {
+	name := indexPath(t.index.owner, t.class)
+	s.mu.Lock()
+	c := s.indexes[name]
+	s.mu.Unlock()
+	if c.index == t.index && c.durable {
+		return nil
+	}
+	if err := s.files.syncDir(path.Dir(name)); err != nil {
+		return err
+	}
+	if c.index == t.index {
+		c.durable = true
+		s.cache(name, c)
+	}
+	return nil
 }
 
 // ensureTree returns the tree that a put writes to, with a new identity the
@@ -177,8 +198,7 @@ func (s *Store) ensureIdentity(owner, kind, anchor string, prove func(seal *seal
 		return nil, err
 	}
 	if seal != nil {
-		s.tidyOnce(owner, kind)
-		return seal, nil
+		return seal, s.settleOnce(owner, kind)
 	}
 	id, pending, err := s.keys.pending(owner, kind)
 	if err != nil {
@@ -195,32 +215,41 @@ func (s *Store) ensureIdentity(owner, kind, anchor string, prove func(seal *seal
 	if seal, err = s.keys.list(owner, kind, id); err != nil {
 		return nil, err
 	}
-	anchored, err := exists(s.files, anchor)
+	anchored, err := s.files.exists(anchor)
 	if err != nil {
 		return nil, err
 	}
 	if err := prove(seal, !anchored); err != nil {
 		return nil, err
 	}
+	if anchored { // its writer may not have come to this
+		if err := errors.Join(s.files.mkdirAll(path.Dir(anchor)), s.files.syncDir(path.Dir(anchor))); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.keys.promote(owner, kind, seal); err != nil {
 		return nil, err
 	}
-	s.tidyOnce(owner, kind)
-	return seal, nil
+	return seal, s.settleOnce(owner, kind)
 }
 
-// tidyOnce removes leftovers the first time that this store writes to a kind.
-// The caller holds the owner's lock.
-func (s *Store) tidyOnce(owner, kind string) {
-	s.mu.Lock()
+// settleOnce sees, the first time that this store writes to a kind, to what
+// another process may have left there. The caller holds the owner's lock.
+func (s *Store) settleOnce(owner, kind string) error {
 	key := s.keys.base(owner, kind)
-	again := s.tidied[key]
-	s.tidied[key] = true
+	s.mu.Lock()
+	again := s.settled[key]
 	s.mu.Unlock()
 	if again {
-		return
+		return nil
 	}
-	s.keys.tidy(owner, kind)
-	sweep(s.files, ownerDir(owner))
-	sweep(s.files, path.Join(ownerDir(owner), kind))
+	if err := s.keys.settle(owner, kind); err != nil {
+		return err
+	}
+	s.files.sweep(ownerDir(owner))
+	s.files.sweep(path.Join(ownerDir(owner), kind))
+	s.mu.Lock()
+	s.settled[key] = true
+	s.mu.Unlock()
+	return nil
 }
