@@ -23,10 +23,14 @@ const (
 	MaxLogBytes = 4 << 10
 	// MaxErrorBytes bounds the text of DONE.error.message; what is longer is cut.
 	MaxErrorBytes = 8 << 10
-	// MaxReasonBytes bounds a PROGRESS or SKIP_RESULT text; what is longer is cut.
+	// MaxReasonBytes bounds a PROGRESS text, where what is longer is cut, and
+	// those of a SKIP_RESULT, where it is refused.
 	MaxReasonBytes = 4 << 10
 	// MaxTickets is how many results may wait for fetch_result at once.
 	MaxTickets = 64
+	// MaxTicketBytes is how much waits for fetch_result before a call that
+	// would need one more ticket is refused.
+	MaxTicketBytes = 16 << 20
 	// MaxHandles is how many requests and streams may be open at once.
 	MaxHandles = 64
 	// MaxHeadBytes bounds the JSON of a request head.
@@ -35,7 +39,8 @@ const (
 	MaxHeaders = 128
 	// MaxURLBytes bounds a request's URL.
 	MaxURLBytes = 8 << 10
-	// MaxRequestBodyBytes bounds a request's body, sent at once or by write.
+	// MaxRequestBodyBytes bounds a request's body, sent at once or by write,
+	// and all those together that are being sent.
 	MaxRequestBodyBytes = 64 << 20
 	// MaxResponseHeadBytes bounds a response's status line and headers.
 	MaxResponseHeadBytes = 256 << 10

@@ -46,6 +46,9 @@ func (r *run) conclude(err error) error {
 	if err == nil {
 		return errors.Join(settleErr, auditErr)
 	}
+	if late := errors.Join(settleErr, auditErr); late != nil {
+		r.host.logger.Error("the end of a run could not be written", "run", r.id, "err", late)
+	}
 	return err
 }
 
@@ -68,9 +71,12 @@ func (r *run) verdict(err error) (abi.Done, error) {
 	case errors.Is(cause, errRevoked):
 		d.Error = &abi.DoneError{Message: "the owner took the approval back", Code: abi.CodeRevoked, RecoveryHint: hint(abi.ManualActionRequired)}
 		err = &Refusal{Thing: name, Rule: string(capabilities.RuleRevoked), Reason: "the owner took the approval back while it ran", Remedy: "run: " + capabilities.ApproveCommand(r.scope)}
+	case errors.Is(cause, errChanged):
+		d.Error = &abi.DoneError{Message: "the owner approved something else while it ran", Retryable: true, Code: abi.CodeRevoked, RecoveryHint: hint(abi.RetryByRuntime)}
+		err = &Refusal{Thing: name, Rule: "approval_changed", Reason: "what the owner approved is not what runs any more", Remedy: "run it again", NeedsOwner: true}
 	case errors.Is(cause, errExpired):
 		d.Error = &abi.DoneError{Message: "the approval ended", Code: abi.CodeRevoked, RecoveryHint: hint(abi.ManualActionRequired)}
-		err = &Refusal{Thing: name, Rule: string(capabilities.RuleApprovalExpired), Reason: "the approval ended while it ran", Remedy: "run: " + capabilities.ApproveCommand(r.scope), NeedsOwner: true}
+		err = &Refusal{Thing: name, Rule: string(capabilities.RuleApprovalExpired), Reason: "the approval or the grant ended while it ran", Remedy: "run: " + capabilities.ApproveCommand(r.scope), NeedsOwner: true}
 	case errors.Is(cause, errWall):
 		d.Error = &abi.DoneError{Message: "wall time: the run took longer than its limit", Retryable: true, Code: abi.CodeLimitExceeded}
 		err = &Refusal{Thing: name, Rule: "limit_wall", Reason: "it took longer than its wall time", Remedy: "raise /limits/wall in the manifest"}
@@ -90,6 +96,12 @@ func (r *run) verdict(err error) (abi.Done, error) {
 	case err != nil:
 		d.Error = &abi.DoneError{Message: "the host failed", Retryable: true, Code: abi.CodeHostError}
 		err = fmt.Errorf("%s: %w", name, err)
+	case r.unanswered != "":
+		d.Error = &abi.DoneError{Message: "it had to ask the owner, and nobody was there", Code: abi.CodeCredentialDenied, RecoveryHint: hint(abi.RefreshCredentials)}
+		if r.unanswered == abi.InteractManualAction {
+			d.Error.Code, d.Error.RecoveryHint = abi.CodeConnectorFailed, hint(abi.ManualActionRequired)
+		}
+		err = &Refusal{Thing: name, Rule: "unattended", Reason: "it had to ask the owner, and nobody was there", Remedy: "run it where the owner can answer", NeedsOwner: true}
 	case r.done == nil:
 		d.Error = &abi.DoneError{Message: "the connector ended without DONE", Code: abi.CodeConnectorCrashed, RecoveryHint: hint(abi.RetryOnConnectorUpgrade)}
 		err = fmt.Errorf("%s: %w: it ended without DONE", name, ErrSourceFailed)
@@ -158,7 +170,7 @@ func (r *run) blameCredential(d abi.Done, err error, rejected []string) (abi.Don
 
 // commit makes the records durable and then keeps the cursors.
 func (r *run) commit() error {
-	if _, err := await(r, func() (struct{}, error) { return struct{}{}, r.sink.Flush(r) }); err != nil {
+	if _, err := await(r.Context, func() (struct{}, error) { return struct{}{}, r.sink.Flush(r) }); err != nil {
 		return fmt.Errorf("sink: the records could not be made durable, and no state was kept: %w", err)
 	}
 	if len(r.staged) == 0 || !r.opts.Grant.Continuous {

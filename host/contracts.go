@@ -18,8 +18,8 @@ type Approvals interface {
 	// error; an error means that it could not be found out, and refuses.
 	Standing(ctx context.Context, scope capabilities.Scope) (capabilities.Standing, error)
 
-	// Watch calls changed, from one goroutine, whenever the standing of scope
-	// may have changed: within abi.RevocationDelay when another process
+	// Watch calls changed, from one goroutine, once when it begins to look and
+	// then whenever the standing of scope may have changed: within abi.RevocationDelay when another process
 	// changed it, at once when this one did. It returns when ctx is done, and
 	// changed is not called after that.
 	Watch(ctx context.Context, scope capabilities.Scope, changed func())

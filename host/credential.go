@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,10 +37,14 @@ type credential struct {
 	standing []byte // what status answers
 	token    string // the surrogate
 
+	// allowedBy is the decision that fast answers are counted under. Shared.
+	allowedBy atomic.Pointer[question]
+
 	mu       sync.Mutex
 	entry    *vaultstore.Entry // nil when nothing is stored
 	current  vaultstore.Version
 	readAt   time.Time
+	epoch    int  // counts the values that this run has seen
 	used     bool // the value was sent
 	answered bool // the last answer to it was no refusal
 	refused  bool // the last answer to it was a refusal
@@ -76,10 +81,11 @@ func (c *credential) generation() uint64 {
 	return c.entry.Generation
 }
 
-func (c *credential) value() []byte {
+// value returns the value in use, and its epoch.
+func (c *credential) value() (value []byte, epoch int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.current.Value.Reveal()
+	return c.current.Value.Reveal(), c.epoch
 }
 
 // expire takes the fast path away when the value's time is over.
@@ -91,39 +97,46 @@ func (c *credential) expire(now time.Time) {
 	}
 }
 
-// refresh reads the value from the vault, when it was not read of late.
+// refresh reads the value from the vault, when it was not read of late. Only
+// the guest's thread does, and it holds no lock meanwhile: the vault may be
+// slow, and the warden must not wait for it.
 func (r *run) refresh(c *credential) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.readAt.IsZero() && time.Since(c.readAt) < staleAfter {
+	fresh := !c.readAt.IsZero() && time.Since(c.readAt) < staleAfter
+	c.mu.Unlock()
+	if fresh {
 		return nil
 	}
 	entry, err := r.host.vault.Get(r, r.scope.Address(c.decl.Name))
-	switch {
-	case errors.Is(err, vaultstore.ErrNotFound):
-		c.take(vaultstore.Entry{})
-	case err != nil:
+	if err != nil && !errors.Is(err, vaultstore.ErrNotFound) {
 		return err
-	default:
-		c.take(entry)
 	}
-	c.readAt = time.Now()
+	c.take(entry)
 	return nil
 }
 
-// take makes entry the one in use. An entry that has only a pending value has
-// none yet.
+// take makes entry the one in use: the zero Entry is that there is none, and
+// so is one that has only a pending value. What was found out about another
+// value does not hold for this one.
 func (c *credential) take(entry vaultstore.Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readAt = time.Now()
 	current, ok := entry.Stages[vaultstore.Current]
-	if !ok {
-		c.entry, c.current = nil, vaultstore.Version{}
-		c.ready.Store(false)
+	if c.entry == nil && !ok {
 		return
 	}
-	if c.entry != nil && c.entry.Generation != entry.Generation {
-		c.ready.Store(false) // what was found out was about another value
+	if !ok || c.entry == nil || !c.current.Value.Equal(current.Value) {
+		c.epoch++
+		c.used, c.answered, c.refused = false, false, false
+	}
+	if !ok || c.entry == nil || c.entry.Generation != entry.Generation {
+		c.ready.Store(false)
 	}
 	c.entry, c.current = &entry, current
+	if !ok {
+		c.entry = nil
+	}
 }
 
 // use hands out a credential's surrogate. It is the hot path: what was
@@ -180,7 +193,8 @@ func (r *run) issue(name string) (*credential, abi.Status) {
 func (r *run) hand(c *credential, class abi.Class) error {
 	switch {
 	case c.decl.Identity:
-		c.issued = append([]byte(nil), c.value()...)
+		value, _ := c.value()
+		c.issued = bytes.Clone(value)
 	case c.token == "":
 		c.token = surrogate.Mint()
 		c.issued = []byte(c.token)
@@ -219,10 +233,15 @@ func (r *run) ask(name string) (*credential, capabilities.Verdict, error) {
 		}
 		q = r.request(capabilities.OpIssue, c)
 		key.name, version = c.decl.Name, c.generation()
+		r.countUses(c) // they belong to the verdict before this one
 	}
 	v := capabilities.Decide(q)
 	if err := r.ledger.decided(r, key, decision(q, v, version)); err != nil {
 		return nil, capabilities.Verdict{}, fmt.Errorf("%w: %w", errAudit, err)
+	}
+	if c != nil && v.Allowed {
+		key.rule, key.version = string(v.Rule), version
+		c.allowedBy.Store(&key)
 	}
 	if !v.Allowed {
 		thing := fmt.Sprintf("credential %q, which is not declared,", oneLine(name))
@@ -328,58 +347,97 @@ func (r *run) reject(mod api.Module, stack []uint64) {
 	stack[0] = 0
 }
 
-// saw notes how the source answered a request that carried the value.
-func (c *credential) saw(status int) {
+// saw notes how the source answered a request that carried the value of an
+// epoch. A 401 is a refusal; only what cannot come without the right
+// credential takes it back: a redirect may lead to a login page.
+func (c *credential) saw(epoch, status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if epoch != c.epoch {
+		return
+	}
 	c.used = true
 	switch {
 	case status == 401:
 		c.refused, c.answered = true, false
-	case status >= 200 && status < 400:
+	case status >= 200 && status < 300, status == 304:
 		c.refused, c.answered = false, true
 	}
 }
 
+// finding is what a run found out about a value.
+type finding struct {
+	used, answered, refused bool
+	value                   vaultstore.Secret
+}
+
+func (c *credential) finding() finding {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return finding{c.used, c.answered, c.refused && c.rejected != abi.RejectScope, c.current.Value}
+}
+
 // settle writes to the vault what a run found out about its credentials: one
 // that the source refused and that nothing later succeeded with is rejected.
-// It returns their names.
+// It returns their names. An error is that a rejection could not be kept; that
+// the last use was not noted is only logged.
 func (r *run) settle(ctx context.Context) (rejected []string, err error) {
 	var errs []error
 	for name, c := range r.credentials {
-		if name != c.decl.Name {
+		f := c.finding()
+		if name != c.decl.Name || !f.used {
 			continue
 		}
-		c.mu.Lock()
-		entry, current := c.entry, c.current
-		refused, answered, used := c.refused && c.rejected != abi.RejectScope, c.answered, c.used
-		c.mu.Unlock()
-		if !used || entry == nil {
-			continue
-		}
-		current.LastUsed = time.Now().UTC()
-		if answered {
-			current.LastVerified, current.Status, current.Reason = current.LastUsed, vaultstore.Active, ""
-		}
-		if refused {
-			current.Status, current.Reason = vaultstore.Rejected, "the source answered 401"
-			errs = append(errs, r.ledger.write(ctx, Event{
-				Kind: EventCredential, Name: name, Class: entry.Class, Rule: string(capabilities.RuleRejected), Version: entry.Generation,
-				Reason: "the source answered 401, and nothing later succeeded with it", Remedy: "run: " + capabilities.SetCommand(r.scope, name),
-			}))
-		}
-		_, err := r.host.vault.Put(ctx, vaultstore.Entry{
-			Address: entry.Address, Class: entry.Class, Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: current},
-		}, entry.Generation)
+		kept, err := r.settleOne(ctx, c, f)
 		switch {
-		case errors.Is(err, vaultstore.ErrConflict), errors.Is(err, vaultstore.ErrNotFound):
-			continue // there is a newer value, or none: what was seen is not about it
+		case err != nil && f.refused:
+			errs = append(errs, fmt.Errorf("vault: %s was rejected by the source, and that could not be noted: %w", name, err))
 		case err != nil:
-			errs = append(errs, fmt.Errorf("vault: %w", err))
+			r.host.logger.Warn("the last use of a credential was not noted", "run", r.id, "name", name, "err", err)
 		}
-		if refused {
+		if f.refused && (kept || err != nil) {
 			rejected = append(rejected, name)
 		}
 	}
 	return rejected, errors.Join(errs...)
+}
+
+// settleTries bounds how often a write is tried again that another run's came
+// before: each run notes its last use.
+const settleTries = 8
+
+// settleOne writes one finding, unless the vault holds another value by now:
+// then it is not about it. It reports whether it was kept.
+func (r *run) settleOne(ctx context.Context, c *credential, f finding) (kept bool, err error) {
+	for range settleTries {
+		entry, err := r.host.vault.Get(ctx, r.scope.Address(c.decl.Name))
+		current, ok := entry.Stages[vaultstore.Current]
+		switch {
+		case errors.Is(err, vaultstore.ErrNotFound), err == nil && (!ok || !current.Value.Equal(f.value)):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		current.LastUsed = time.Now().UTC()
+		switch {
+		case f.refused:
+			current.Status, current.Reason = vaultstore.Rejected, "the source answered 401"
+		case f.answered && current.Status != vaultstore.Rejected: // another run may have seen it refused since
+			current.LastVerified, current.Status, current.Reason = current.LastUsed, vaultstore.Active, ""
+		}
+		generation, err := r.host.vault.Put(ctx, vaultstore.Entry{
+			Address: entry.Address, Class: entry.Class, Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: current},
+		}, entry.Generation)
+		if errors.Is(err, vaultstore.ErrConflict) {
+			continue
+		}
+		if err != nil || !f.refused {
+			return err == nil, err
+		}
+		return true, r.ledger.write(ctx, Event{
+			Kind: EventCredential, Name: c.decl.Name, Class: entry.Class, Rule: string(capabilities.RuleRejected), Version: generation,
+			Reason: "the source answered 401, and nothing later succeeded with it", Remedy: "run: " + capabilities.SetCommand(r.scope, c.decl.Name),
+		})
+	}
+	return false, vaultstore.ErrConflict
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"unicode/utf8"
 
@@ -27,6 +28,9 @@ func (r *run) emit(mod api.Module, stack []uint64) {
 	var taken uint32
 	var batch []Message
 	for line := range bytes.Lines(text) {
+		if r.Err() != nil {
+			break // stopped: nothing more is taken
+		}
 		line = bytes.TrimSuffix(line, []byte("\n"))
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
@@ -43,8 +47,10 @@ func (r *run) emit(mod api.Module, stack []uint64) {
 		}
 	}
 	if err := r.deliverBatch(batch); err != nil {
-		// They were counted: a run that lost records must not succeed.
-		r.stop(fmt.Errorf("%w: %w", errSink, err))
+		if r.Err() == nil {
+			// They were counted: a run that lost records must not succeed.
+			r.stop(fmt.Errorf("%w: %w", errSink, err))
+		}
 		stack[0] = result(r.fail(abi.StatusUnavailable))
 		return
 	}
@@ -100,8 +106,11 @@ func (r *run) deliverBatch(batch []Message) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	_, err := await(r, func() (struct{}, error) {
+	_, err := await(r.Context, func() (struct{}, error) {
 		for _, m := range batch {
+			if r.Err() != nil {
+				return struct{}{}, context.Cause(r)
+			}
 			if err := r.sink.Write(r, m); err != nil {
 				return struct{}{}, err
 			}

@@ -3,11 +3,15 @@ package host
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"sync"
+	"syscall"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/host/internal/egress"
@@ -62,6 +66,10 @@ func (x *exchange) run(t http.RoundTripper, req *http.Request, answered func(sta
 	}
 	defer res.Body.Close()
 	answered(res.StatusCode)
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		x.fail(abi.StatusUnavailable) // nobody asked for another protocol, and this connection heeds no context
+		return
+	}
 	x.head(res)
 	chunk := make([]byte, bodyChunk)
 	for {
@@ -129,6 +137,9 @@ func (x *exchange) fail(s abi.Status) {
 	if x.failure == 0 && !x.ended {
 		x.failure = s
 	}
+	if s == abi.StatusCancelled {
+		x.body = nil
+	}
 	x.moved.Broadcast()
 	x.mu.Unlock()
 	if x.upload != nil {
@@ -139,11 +150,15 @@ func (x *exchange) fail(s abi.Status) {
 }
 
 // ready reports what wait would say, and whether it would say anything. A
-// head is news once; bytes, the end and a failure are until they are taken.
+// head is news once, and its headers come with the first report; bytes, the
+// end and a failure are news until they are taken.
 func (x *exchange) ready(handle uint32, report bool) (abi.Ready, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	out := abi.Ready{Handle: handle, Status: x.status, Headers: x.headers}
+	out := abi.Ready{Handle: handle, Status: x.status}
+	if !x.headSeen {
+		out.Headers = x.headers
+	}
 	switch {
 	case len(x.body) > 0:
 		out.State = abi.ReadyBody
@@ -156,7 +171,9 @@ func (x *exchange) ready(handle uint32, report bool) (abi.Ready, bool) {
 	default:
 		return out, false
 	}
-	x.headSeen = x.headSeen || report
+	if report && x.status != 0 {
+		x.headSeen, x.headers = true, nil
+	}
 	return out, true
 }
 
@@ -206,9 +223,7 @@ func (u *upload) write(p []byte) (int, abi.Status) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
-	case u.aborted:
-		return 0, abi.StatusUnavailable
-	case u.closed:
+	case u.aborted, u.closed: // also when the source answered without reading it all
 		return 0, abi.StatusInvalid
 	case len(p) == 0:
 		u.closed = true
@@ -284,16 +299,34 @@ func failure(ctx context.Context, err error) (abi.Status, *egress.AddressError) 
 	return abi.StatusUnavailable, nil
 }
 
-// plainly words a failure for the owner, without an address or a URL.
+// plainly words a failure for the owner. It knows a closed list of causes: the
+// text of an error may hold an address, or what the source wrote.
 func plainly(err error) string {
-	var unknown *tls.CertificateVerificationError
+	var dns *net.DNSError
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var verification *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
 	switch {
-	case errors.As(err, &unknown):
-		return "its certificate is not trusted: " + oneLine(unknown.Err.Error())
-	case errors.Is(err, context.DeadlineExceeded):
-		return "it did not answer in time"
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return "it closed the connection"
+	case errors.As(err, &authority):
+		return "has a certificate of an authority that is not known here"
+	case errors.As(err, &name):
+		return "has a certificate for another name"
+	case errors.As(err, &invalid), errors.As(err, &verification):
+		return "has a certificate that is not valid"
+	case errors.As(err, &record):
+		return "does not speak TLS"
+	case errors.As(err, &dns), errors.Is(err, egress.ErrNoAddress):
+		return "has a name that does not resolve"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return "did not answer in time"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refuses connections"
+	case errors.Is(err, egress.ErrConnect):
+		return "cannot be reached"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "broke off the connection"
 	}
-	return oneLine(err.Error())
+	return "gave an answer that makes no sense"
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/tetratelabs/wazero/api"
@@ -24,11 +25,15 @@ func view(mod api.Module, ptr, n uint64, limit uint32) ([]byte, abi.Status) {
 
 // results holds what did not fit a guest's buffer.
 type results struct {
-	kept map[uint32][]byte
-	last uint32
+	kept  map[uint32][]byte
+	bytes int
+	last  uint32
 }
 
-func (t *results) full() bool { return len(t.kept) >= abi.MaxTickets }
+// full reports whether a call that would need a ticket must not be made.
+func (t *results) full() bool {
+	return len(t.kept) >= abi.MaxTickets || t.bytes >= abi.MaxTicketBytes
+}
 
 // keep stores data and returns its ticket.
 func (t *results) keep(data []byte) uint32 {
@@ -38,6 +43,7 @@ func (t *results) keep(data []byte) uint32 {
 	for t.last = (t.last + 1) & 0x7fff_ffff; t.last == 0 || t.kept[t.last] != nil; t.last++ {
 	}
 	t.kept[t.last] = data
+	t.bytes += len(data)
 	return t.last
 }
 
@@ -64,11 +70,13 @@ func (r *run) deliver(buf, data []byte) uint64 {
 
 // deliverJSON delivers v.
 func (r *run) deliverJSON(buf []byte, v any) uint64 {
-	data, err := json.Marshal(v)
-	if err != nil {
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return result(r.fail(abi.StatusUnavailable))
 	}
-	return r.deliver(buf, data)
+	return r.deliver(buf, bytes.TrimSuffix(data.Bytes(), []byte("\n")))
 }
 
 // fail remembers s as the last refusal and returns it.
@@ -94,6 +102,7 @@ func (r *run) fetchResult(mod api.Module, stack []uint64) {
 	n := copy(buf, data[offset:])
 	if int(offset)+n == len(data) {
 		delete(r.results.kept, ticket)
+		r.results.bytes -= len(data)
 	}
 	stack[0] = uint64(abi.OK(uint32(n), 0))
 }

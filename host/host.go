@@ -48,8 +48,17 @@ type Host struct {
 	closed     bool
 	runs       map[*run]struct{}
 	ended      sync.Cond // a run left runs
-	transports map[account]*http.Transport
+	transports map[account]*pool
 }
+
+// pool is the connections of one account, while runs use it and a while on.
+type pool struct {
+	*http.Transport
+	users int
+}
+
+// maxIdlePools is how many accounts' connections are kept that no run uses.
+const maxIdlePools = 64
 
 // account is what connections are never shared beyond.
 type account struct{ owner, connector, instance string }
@@ -60,7 +69,7 @@ func New(ctx context.Context, c Config) (*Host, error) {
 		config:     c.c.withDefaults(),
 		knobs:      knobs.From(ctx),
 		runs:       map[*run]struct{}{},
-		transports: map[account]*http.Transport{},
+		transports: map[account]*pool{},
 	}
 	h.ended.L = &h.mu
 	if !h.mode.Valid() {
@@ -75,7 +84,7 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	rc := wazero.NewRuntimeConfig().
 		WithCloseOnContextDone(!h.knobs.NoInterrupt).
 		WithMemoryLimitPages(uint32(maxMemory / wasmPage)).
-		WithDebugInfoEnabled(true)
+		WithDebugInfoEnabled(false) // it would parse a guest's DWARF with a reader that trusts its input
 	if h.cacheDir != "" {
 		cache, err := openCompileCache(h.cacheDir)
 		if err != nil {
@@ -92,9 +101,9 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	return h, nil
 }
 
-// Close stops the runs that still go on, waits for their end or ctx's, and
-// releases what the host holds; the stores and sinks that it was given stay
-// open.
+// Close stops the runs that still go on, waits for their end, and releases
+// what the host holds; the stores and sinks that it was given stay open. When
+// ctx ends first, it returns ctx's error and releases nothing: call it again.
 func (h *Host) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		h.mu.Lock()
@@ -109,6 +118,10 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 	for len(h.runs) > 0 && ctx.Err() == nil {
 		h.ended.Wait()
+	}
+	if n := len(h.runs); n > 0 {
+		h.mu.Unlock()
+		return fmt.Errorf("%d runs have not ended: %w", n, ctx.Err())
 	}
 	for _, t := range h.transports {
 		t.CloseIdleConnections()
@@ -140,18 +153,39 @@ func (h *Host) leave(r *run) {
 	h.ended.Broadcast()
 }
 
-// transport returns the connections of one account at one connector.
-func (h *Host) transport(a account) *http.Transport {
+// connections returns the connections of one account at one connector, and
+// what to call when they are no longer used.
+func (h *Host) connections(a account) (t http.RoundTripper, release func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t, ok := h.transports[a]
+	p, ok := h.transports[a]
 	if !ok {
 		var roots *x509.CertPool
 		if h.roots != nil {
 			roots = h.roots.Clone()
 		}
-		t = egress.NewTransport(h.dialer, roots)
-		h.transports[a] = t
+		p = &pool{Transport: egress.NewTransport(h.dialer, roots)}
+		h.transports[a] = p
 	}
-	return t
+	p.users++
+	return p.Transport, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		p.users--
+		h.trimPools()
+	}
+}
+
+// trimPools lets go of connections that no run uses, when there are many.
+func (h *Host) trimPools() {
+	idle := 0
+	for a, p := range h.transports {
+		if p.users > 0 {
+			continue
+		}
+		if idle++; idle > maxIdlePools {
+			p.CloseIdleConnections()
+			delete(h.transports, a)
+		}
+	}
 }

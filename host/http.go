@@ -22,6 +22,7 @@ import (
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host/internal/surrogate"
+	"github.com/sallyport-host/sallyport/internal/strictjson"
 	"github.com/sallyport-host/sallyport/manifests"
 )
 
@@ -57,7 +58,15 @@ type outgoing struct {
 	url    *url.URL
 	target manifests.Target
 	header http.Header
-	used   []*credential
+	used   []sent
+
+	misplaced string // the credential whose surrogate stands where it may not
+}
+
+// sent is a credential whose value a request carries.
+type sent struct {
+	*credential
+	epoch int
 }
 
 func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
@@ -69,9 +78,7 @@ func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
 		s = r.fillHeaders(o)
 	}
 	if s == abi.StatusOK {
-		if token, found := surrogate.In(string(body), r.live); found {
-			s = r.misplaced(o, token, "the body")
-		}
+		s = r.scanBody(o, body)
 	}
 	if s != abi.StatusOK {
 		return 0, s
@@ -79,18 +86,30 @@ func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
 	return r.launch(o, body, follows)
 }
 
+// scanBody looks for surrogates in a body, a piece at a time: a stopped run
+// does not wait for a large one.
+func (r *run) scanBody(o *outgoing, body []byte) abi.Status {
+	scan := surrogate.Scanner{Live: r.live}
+	for piece := range slices.Chunk(body, bodyChunk) {
+		if r.Err() != nil {
+			return abi.StatusCancelled
+		}
+		if _, found := scan.Next(piece); found {
+			return r.misplaced(o, scan.Found, "the body")
+		}
+	}
+	return abi.StatusOK
+}
+
 // readHead decodes a request's head and refuses what could be read in two
 // ways.
-func (r *run) readHead(head []byte) (*outgoing, abi.Status) {
+func (r *run) readHead(text []byte) (*outgoing, abi.Status) {
 	o := &outgoing{header: http.Header{}}
-	d := json.NewDecoder(bytes.NewReader(head))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&o.head); err != nil {
-		return nil, abi.StatusInvalid
+	head, err := parseHead(text)
+	if err != nil {
+		return nil, r.refuseRequest(o, "request_head", err.Error(), "see abi/ABI.md, section 7", abi.StatusInvalid)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, abi.StatusInvalid
-	}
+	o.head = head
 	if len(o.head.URL) > abi.MaxURLBytes || len(o.head.Headers) > abi.MaxHeaders {
 		return nil, abi.StatusTooLarge
 	}
@@ -98,8 +117,8 @@ func (r *run) readHead(head []byte) (*outgoing, abi.Status) {
 		return nil, r.misplaced(o, token, "the URL")
 	}
 	u, err := url.Parse(o.head.URL)
-	if err != nil {
-		return nil, r.refuseRequest(o, "request_url", "the URL cannot be read", "", abi.StatusInvalid)
+	if err != nil || strings.Contains(o.head.URL, "#") || !plainQuery(u.RawQuery) {
+		return nil, r.refuseRequest(o, "request_url", "the URL cannot be read, or not in one way only", "escape it, and leave out the fragment", abi.StatusInvalid)
 	}
 	o.url = u
 	if o.target, err = manifests.TargetOf(o.head.Method, u); err != nil {
@@ -110,11 +129,73 @@ func (r *run) readHead(head []byte) (*outgoing, abi.Status) {
 	return o, abi.StatusOK
 }
 
+// parseHead decodes a head that has one reading.
+func parseHead(text []byte) (h abi.RequestHead, err error) {
+	v, err := strictjson.Parse(text, strictjson.Limits{})
+	if err != nil {
+		return h, err
+	}
+	members, ok := v.(map[string]any)
+	if !ok {
+		return h, errors.New("the head is not an object")
+	}
+	for name, v := range members {
+		ok := false
+		switch name {
+		case "method":
+			h.Method, ok = v.(string)
+		case "url":
+			h.URL, ok = v.(string)
+		case "timeout_ms":
+			n, isNumber := v.(json.Number)
+			h.TimeoutMS, err = n.Int64()
+			ok = isNumber && err == nil && h.TimeoutMS >= 0
+		case "headers":
+			h.Headers, ok = headerPairs(v)
+		}
+		if !ok {
+			return h, errors.New("the head has an unknown member, or one of another type")
+		}
+	}
+	return h, nil
+}
+
+func headerPairs(v any) (pairs [][2]string, ok bool) {
+	list, ok := v.([]any)
+	for _, item := range list {
+		pair, _ := item.([]any)
+		if len(pair) != 2 {
+			return nil, false
+		}
+		name, ok1 := pair[0].(string)
+		value, ok2 := pair[1].(string)
+		if !ok1 || !ok2 {
+			return nil, false
+		}
+		pairs = append(pairs, [2]string{name, value})
+	}
+	return pairs, ok
+}
+
+// plainQuery reports whether a query is made of the characters of a URI
+// (RFC 3986), so that it stays one word of the request line.
+func plainQuery(q string) bool {
+	for i := range len(q) {
+		if c := q[i]; c <= 0x20 || c >= 0x7f || strings.IndexByte("\"#<>\\^`{}|", c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // mayReach asks the egress rules, and for plain http the operator's
 // exceptions.
 func (r *run) mayReach(o *outgoing) abi.Status {
 	if ok, why := manifests.AllowEgress(r.bound.Egress, o.target); !ok {
 		return r.refuseRequest(o, "egress", why, "add a rule to /egress in the manifest, and approve again", abi.StatusDenied)
+	}
+	if ok, _ := manifests.AllowEgress(*r.approvedEgress.Load(), o.target); !ok {
+		return r.refuseRequest(o, "egress_not_approved", "the owner did not approve it", "run: "+capabilities.ApproveCommand(r.scope), abi.StatusDenied)
 	}
 	if o.target.Origin.Scheme == "http" && !r.host.excepted(o.target.Origin) {
 		return r.refuseRequest(o, "plain_http", "it is plain http, which anyone on the way can read", "use https, or let the operator allow it: "+allowFlag(o.target.Origin), abi.StatusDenied)
@@ -151,7 +232,7 @@ func (r *run) fillHeaders(o *outgoing) abi.Status {
 		if name == "Accept-Encoding" {
 			continue // the host asks for what it can undo
 		}
-		filled, _, err := surrogate.Header(name, value, r.live, func(token string, at manifests.Position) ([]byte, error) {
+		filled, err := surrogate.Header(name, value, r.live, func(token string, at manifests.Position) ([]byte, error) {
 			return r.resolve(o, token, at)
 		})
 		if err != nil {
@@ -165,19 +246,18 @@ func (r *run) fillHeaders(o *outgoing) abi.Status {
 // hostsOwn lists the headers that frame a message, or that go to a proxy.
 func hostsOwn(name string) bool {
 	switch name {
-	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Te", "Trailer", "Expect",
-		"Proxy-Authorization", "Proxy-Authenticate", "Proxy-Connection":
+	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Te", "Trailer", "Expect":
 		return true
 	}
-	return false
+	return strings.HasPrefix(name, "Proxy-")
 }
 
 func hopByHop(name string) bool {
 	switch name {
-	case "Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Proxy-Authenticate", "Proxy-Connection":
+	case "Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade", "Te", "Trailer":
 		return true
 	}
-	return false
+	return strings.HasPrefix(name, "Proxy-")
 }
 
 // refusedUse carries a verdict's status through package surrogate.
@@ -214,15 +294,17 @@ func (r *run) resolve(o *outgoing, token string, at manifests.Position) ([]byte,
 		r.note(Refusal{Thing: fmt.Sprintf("sending %s to %s as %s", c.decl.Name, o.target.Origin, at), Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)})
 		return nil, &refusedUse{v.Status}
 	}
-	if !slices.Contains(o.used, c) {
-		o.used = append(o.used, c)
+	value, epoch := c.value()
+	if use := (sent{c, epoch}); !slices.Contains(o.used, use) {
+		o.used = append(o.used, use)
 	}
-	return c.value(), nil
+	return value, nil
 }
 
 // misplaced refuses a surrogate where none may stand.
 func (r *run) misplaced(o *outgoing, token, where string) abi.Status {
 	name := r.surrogates[token].decl.Name
+	o.misplaced = name
 	return r.refuseRequest(o, "surrogate_position", "the surrogate of "+name+" stands in "+where, "put it where send_to of "+name+" says", abi.StatusLeakBlocked)
 }
 
@@ -237,8 +319,8 @@ func (r *run) refuseRequest(o *outgoing, rule, reason, remedy string, s abi.Stat
 		thing = "a request to " + oneLine(o.url.Host)
 	}
 	r.note(Refusal{Thing: thing, Rule: rule, Reason: reason, Remedy: remedy})
-	e := Event{Kind: EventEgress, Op: "send", Rule: rule, Reason: thing + ": " + reason, Remedy: remedy, Origin: origin, Method: o.target.Method}
-	if err := r.ledger.decided(r, question{op: "egress", name: rule, origin: thing}, e); err != nil {
+	e := Event{Kind: EventEgress, Op: "send", Rule: rule, Reason: thing + ": " + reason, Remedy: remedy, Origin: origin, Method: o.target.Method, Name: o.misplaced}
+	if err := r.ledger.decided(r, question{op: "egress", name: o.misplaced, origin: thing}, e); err != nil {
 		return r.unavailable(fmt.Errorf("%w: %w", errAudit, err))
 	}
 	return s
@@ -247,10 +329,13 @@ func (r *run) refuseRequest(o *outgoing, rule, reason, remedy string, s abi.Stat
 // launch sends a request that was decided.
 func (r *run) launch(o *outgoing, body []byte, follows bool) (uint32, abi.Status) {
 	timeout := defaultExchange
-	if ms := o.head.TimeoutMS; ms < 0 {
-		return 0, abi.StatusInvalid
-	} else if ms > 0 {
+	if ms := o.head.TimeoutMS; ms > 0 {
 		timeout = min(timeout, time.Duration(min(ms, defaultExchange.Milliseconds()))*time.Millisecond)
+	}
+	held := int64(len(body))
+	if r.inFlight.Add(held) > abi.MaxRequestBodyBytes {
+		r.inFlight.Add(-held)
+		return 0, abi.StatusExhausted
 	}
 	ctx, cancel := context.WithTimeout(r.Context, timeout)
 	x := newExchange(r.nudge, cancel)
@@ -265,6 +350,7 @@ func (r *run) launch(o *outgoing, body []byte, follows bool) (uint32, abi.Status
 	req, err := http.NewRequestWithContext(ctx, o.target.Method, o.url.String(), reader)
 	if err != nil {
 		cancel()
+		r.inFlight.Add(-held)
 		return 0, abi.StatusInvalid
 	}
 	req.Header = o.header
@@ -275,12 +361,14 @@ func (r *run) launch(o *outgoing, body []byte, follows bool) (uint32, abi.Status
 	r.exchanges[r.lastHandle] = x
 	answered := func(status int) {
 		for _, c := range o.used {
-			c.saw(status)
+			c.saw(c.epoch, status)
 		}
 	}
 	failed := func(err error) abi.Status { return r.exchangeFailed(ctx, o, err) }
-	t := r.host.transport(account{r.scope.Owner, r.scope.Connector, r.scope.Instance})
-	go x.run(t, req, answered, failed)
+	r.moving.Go(func() {
+		defer r.inFlight.Add(-held)
+		x.run(r.transport, req, answered, failed)
+	})
 	return r.lastHandle, abi.StatusOK
 }
 
@@ -298,7 +386,7 @@ func (r *run) exchangeFailed(ctx context.Context, o *outgoing, err error) abi.St
 		}
 	case s == abi.StatusUnavailable || s == abi.StatusTimeout:
 		r.mu.Lock()
-		r.outcome.Problem = origin.String() + ": " + plainly(err)
+		r.outcome.Problem = origin.String() + " " + plainly(err)
 		r.mu.Unlock()
 	}
 	return s
@@ -340,12 +428,16 @@ func (r *run) write(mod api.Module, stack []uint64) {
 		}
 		return
 	}
-	if s == abi.StatusUnavailable {
-		if ready, ok := x.ready(0, false); ok && ready.State == abi.ReadyError {
-			s = x.failed()
-		}
-	} else {
+	switch s {
+	case abi.StatusLeakBlocked:
+		s = r.misplaced(&outgoing{}, x.upload.scan.Found, "a body that follows")
 		x.fail(s)
+	case abi.StatusTooLarge:
+		x.fail(s)
+	case abi.StatusInvalid:
+		if failure := x.failed(); failure != 0 {
+			s = failure // the body was given up because the exchange failed
+		}
 	}
 	stack[0] = result(r.fail(s))
 }
@@ -392,10 +484,13 @@ func (r *run) closeExchange(handle uint32) bool {
 	return ok
 }
 
+// closeExchanges ends what is still under way, and waits for it: nothing of a
+// run goes on after its end.
 func (r *run) closeExchanges() {
 	for handle := range r.exchanges {
 		r.closeExchange(handle)
 	}
+	r.moving.Wait()
 }
 
 // wait blocks until one of the handles is ready, the time is over, or the run

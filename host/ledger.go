@@ -2,10 +2,10 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
-	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
 )
 
@@ -16,24 +16,38 @@ type ledger struct {
 	auditor Auditor
 	base    Event // what is the same in every event of the run
 
-	mu   sync.Mutex
-	last map[question]*answer
+	mu      sync.Mutex
+	seen    map[question]*answer
+	allowed int
+	refused int
 }
 
-// question is what makes two decisions the same.
-type question struct{ op, name, access, origin, method, position string }
+// question is what makes two decisions the same: what was asked, and how it
+// was decided.
+type question struct {
+	op, name, access, origin, method, position string
+
+	rule    string
+	version uint64
+}
 
 type answer struct {
 	event Event
-	count int64
+	count int64 // repeats that are not written yet
 }
 
-// maxQuestions bounds what a guest can make the log hold: past it, decisions
-// are counted under the rule alone.
-const maxQuestions = 512
+// The bounds of what a guest can make the log hold. Past the first, refusals
+// are counted under their rule alone; past the second nothing more is allowed:
+// what is allowed is always told apart.
+const (
+	maxRefused = 512
+	maxAllowed = 4096
+)
+
+var errManyDecisions = fmt.Errorf("more than %d different uses were allowed in one run", maxAllowed)
 
 func newLedger(a Auditor, base Event) *ledger {
-	return &ledger{auditor: a, base: base, last: map[question]*answer{}}
+	return &ledger{auditor: a, base: base, seen: map[question]*answer{}}
 }
 
 // write appends one event as it is.
@@ -49,44 +63,40 @@ func (l *ledger) stamp(e Event) Event {
 // decided takes note of a decision. When it returns nil, the decision may
 // take effect.
 func (l *ledger) decided(ctx context.Context, q question, e Event) error {
+	q.rule, q.version = e.Rule, e.Version
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.last) >= maxQuestions && l.last[q] == nil {
-		q = question{op: q.op, name: e.Rule}
+	if l.seen[q] == nil && !e.Allowed && l.refused >= maxRefused {
+		q = question{op: q.op, rule: q.rule}
 		e.Name, e.Origin, e.Method, e.Reason = "", "", "", "more of the same rule; too many to tell apart"
 	}
-	a := l.last[q]
-	if a != nil && a.event.Allowed == e.Allowed && a.event.Rule == e.Rule && a.event.Version == e.Version {
+	if a := l.seen[q]; a != nil {
 		a.count++
 		return nil
 	}
-	var events []Event
-	if a != nil && a.count > 0 {
-		events = append(events, l.repeats(a))
+	if e.Allowed && l.allowed >= maxAllowed {
+		return errManyDecisions
 	}
 	e = l.stamp(e)
-	if err := l.auditor.Append(ctx, append(events, e)...); err != nil {
+	if err := l.auditor.Append(ctx, e); err != nil {
 		return err
 	}
-	l.last[q] = &answer{event: e}
+	l.seen[q] = &answer{event: e}
+	if e.Allowed {
+		l.allowed++
+	} else {
+		l.refused++
+	}
 	return nil
 }
 
 // repeated adds n to the count of a decision that was taken before.
-func (l *ledger) repeated(q question, n int64) {
+func (l *ledger) repeated(q *question, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if a := l.last[q]; a != nil {
-		a.count += n
+	if q != nil && l.seen[*q] != nil {
+		l.seen[*q].count += n
 	}
-}
-
-func (l *ledger) repeats(a *answer) Event {
-	e := a.event
-	e.Time, e.Kind, e.Count = time.Now().UTC(), EventRepeats, a.count
-	e.Reason, e.Remedy = "", ""
-	a.count = 0
-	return e
 }
 
 // flush writes the counts of what was repeated.
@@ -94,15 +104,24 @@ func (l *ledger) flush(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var events []Event
-	for _, a := range l.last {
+	var counted []*answer
+	for _, a := range l.seen {
 		if a.count > 0 {
-			events = append(events, l.repeats(a))
+			e := a.event
+			e.Time, e.Kind, e.Count, e.Reason, e.Remedy = time.Now().UTC(), EventRepeats, a.count, "", ""
+			events, counted = append(events, e), append(counted, a)
 		}
 	}
 	if len(events) == 0 {
 		return nil
 	}
-	return l.auditor.Append(ctx, events...)
+	if err := l.auditor.Append(ctx, events...); err != nil {
+		return err
+	}
+	for _, a := range counted {
+		a.count = 0
+	}
+	return nil
 }
 
 // decision is the event of a verdict.
@@ -118,10 +137,4 @@ func decision(q capabilities.Request, v capabilities.Verdict, version uint64) Ev
 		e.Origin, e.Method = q.Target.Origin.String(), q.Target.Method
 	}
 	return e
-}
-
-// worth reports whether a status is a refusal to be told to the owner, not a
-// condition of the moment.
-func worth(s abi.Status) bool {
-	return s != abi.StatusOK && s != abi.StatusAgain && s != abi.StatusCancelled
 }

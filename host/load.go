@@ -29,6 +29,7 @@ type Connector struct {
 type loaded struct {
 	info     ModuleInfo
 	caps     link.Caps
+	code     []byte // what is compiled: the module, its tables bounded
 	compiled wazero.CompiledModule
 }
 
@@ -60,11 +61,12 @@ func (h *Host) Load(ctx context.Context, p Package) (*Connector, error) {
 		return nil, h.refuseLoad(ctx, m, refusals)
 	}
 	for role, l := range c.modules {
-		if l.compiled, err = h.runtime.CompileModule(ctx, p.Modules[role]); err != nil {
+		if l.compiled, err = h.compile(ctx, l.code); err != nil {
 			return nil, errors.Join(c.Close(ctx), h.refuseLoad(ctx, m, []*Refusal{{
 				Thing: "module " + string(role), Rule: "module_invalid", Reason: "it does not compile: " + oneLine(err.Error()), Remedy: "build it again",
 			}}))
 		}
+		l.code = nil
 	}
 	return c, nil
 }
@@ -110,7 +112,18 @@ func (h *Host) check(m *manifests.Manifest, role abi.Role, stated manifests.Modu
 	if limit := memoryLimit(m); uint64(parsed.MemoryMin)*wasmPage > limit {
 		refusals = append(refusals, &Refusal{Thing: thing, Rule: "memory", Reason: fmt.Sprintf("it needs %d MiB of memory at least, and its limit is %d MiB", uint64(parsed.MemoryMin)*wasmPage>>20, limit>>20), Remedy: "raise /limits/memory_mib"})
 	}
-	return &loaded{info: moduleInfo(module, parsed), caps: caps}, refusals
+	return &loaded{info: moduleInfo(module, parsed), caps: caps, code: parsed.Clamp(module)}, refusals
+}
+
+// compile compiles a module. A panic of the engine's is an error: the module
+// is not ours.
+func (h *Host) compile(ctx context.Context, code []byte) (c wazero.CompiledModule, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the compiler failed on it (%T)", p)
+		}
+	}()
+	return h.runtime.CompileModule(ctx, code)
 }
 
 // refuseLoad audits refusals and joins them into one error.

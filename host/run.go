@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,8 +52,12 @@ type Result struct {
 	Problem        string           `json:"problem,omitempty"` // the host's own words for the owner
 }
 
-// defaultWall bounds a run whose manifest does not.
-const defaultWall = time.Hour
+// defaultWall bounds a run whose manifest does not, and maxWall one whose
+// manifest does.
+const (
+	defaultWall = time.Hour
+	maxWall     = 24 * time.Hour
+)
 
 // run is one run of one guest. It is the context that its guest is called
 // with, so that host functions find it without a look-up.
@@ -80,8 +85,10 @@ type run struct {
 	// halted is the status that every call answers once the run is stopped,
 	// 0 before. Shared.
 	halted atomic.Int64
-	// standing is what the owner has approved, as last read. Shared.
-	standing atomic.Pointer[capabilities.Standing]
+	// standing is what the owner has approved, as last read, and approvedEgress
+	// its rules. Shared.
+	standing       atomic.Pointer[capabilities.Standing]
+	approvedEgress atomic.Pointer[[]manifests.EgressRule]
 
 	credentials map[string]*credential // by name and alias
 	surrogates  map[string]*credential
@@ -90,14 +97,20 @@ type run struct {
 	lastError      string
 	callsAfterStop int
 	logged         int
+	asked          int
 	console        console
-	exchanges      map[uint32]*exchange
-	lastHandle     uint32
-	wake           chan struct{} // an exchange has moved on
 
-	staged    map[string]json.RawMessage
-	done      *abi.Done
-	violation string // what broke the protocol first; "" when nothing did
+	transport  http.RoundTripper
+	exchanges  map[uint32]*exchange
+	moving     sync.WaitGroup // the goroutines of exchanges
+	inFlight   atomic.Int64   // bytes of request bodies that are held. Shared.
+	lastHandle uint32
+	wake       chan struct{} // an exchange has moved on
+
+	staged     map[string]json.RawMessage
+	done       *abi.Done
+	violation  string              // what broke the protocol first; "" when nothing did
+	unanswered abi.InteractionKind // what nobody was there to answer; "" when nothing
 
 	mu      sync.Mutex // guards outcome, which exchanges write too
 	outcome Result
@@ -125,7 +138,8 @@ func runOf(ctx context.Context) *run {
 var (
 	errHostPanic = errors.New("the host failed")
 	errRevoked   = errors.New("the approval was taken back")
-	errExpired   = errors.New("the approval ended")
+	errExpired   = errors.New("the approval or the grant ended")
+	errChanged   = errors.New("what was approved is not what runs any more")
 	errWall      = errors.New("the run took longer than its limit")
 	errAudit     = errors.New("the audit log cannot be written")
 	errSink      = errors.New("the records cannot be written")
@@ -135,7 +149,7 @@ var (
 func (r *run) stop(why error) {
 	s := abi.StatusCancelled
 	switch {
-	case errors.Is(why, errRevoked):
+	case errors.Is(why, errRevoked), errors.Is(why, errChanged):
 		s = abi.StatusRevoked
 	case errors.Is(why, errExpired):
 		s = abi.StatusExpired
@@ -144,9 +158,9 @@ func (r *run) stop(why error) {
 	r.cancel(why)
 }
 
-// Run runs a connector to its end and returns nil when DONE said succeeded
-// and its state is committed. It ends soon after ctx is done or the approval
-// is revoked, whatever the guest does.
+// Run runs a connector to its end and returns nil when DONE said succeeded,
+// its state is committed and the audit log has taken its end. It ends soon
+// after ctx is done or the approval is revoked, whatever the guest does.
 //
 // The error wraps [ErrRefused], [ErrNeedsOwner] or [ErrSourceFailed], or
 // ctx's error, or is a failure of the host.
@@ -160,6 +174,9 @@ func (h *Host) Run(ctx context.Context, c *Connector, o RunOptions) (Result, err
 		return r.outcome, err
 	}
 	defer h.leave(r)
+	t, release := h.connections(account{r.scope.Owner, r.scope.Connector, r.scope.Instance})
+	defer release()
+	r.transport = t
 	err = r.whole()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,12 +199,8 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 	if o.Grant == nil {
 		o.Grant = capabilities.SelfGrant(c.manifest, o.Owner, time.Now())
 	}
-	module := c.modules[o.Role]
-	if module == nil {
-		return nil, &Refusal{Thing: "role " + string(o.Role), Rule: "no_module", Reason: "the connector has no module for it", Remedy: "choose a role that the manifest names in /modules"}
-	}
 	r := &run{
-		host: h, began: time.Now(), id: "run_" + strings.ToLower(rand.Text()), role: o.Role, opts: o, manifest: c.manifest, module: module,
+		host: h, began: time.Now(), id: "run_" + strings.ToLower(rand.Text()), role: o.Role, opts: o, manifest: c.manifest, module: c.modules[o.Role],
 		scope: capabilities.Scope{Owner: o.Owner, Connector: c.manifest.ConnectorKey, Instance: o.Instance, Grant: o.Grant.GrantID},
 		sink:  o.Sink, wake: make(chan struct{}, 1),
 		credentials: map[string]*credential{}, surrogates: map[string]*credential{},
@@ -204,7 +217,7 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 	r.ledger = newLedger(h.auditor, Event{Scope: r.scope, RunID: r.id, Role: r.role})
 	wall := defaultWall
 	if limit := c.manifest.Limits.Wall; limit > 0 {
-		wall = limit
+		wall = min(limit, maxWall)
 	}
 	base, cancel := context.WithCancelCause(ctx)
 	timed, release := context.WithTimeoutCause(base, wall, errWall)
@@ -215,30 +228,43 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 
 // whole is the run from its first check to its last word.
 func (r *run) whole() error {
-	err := r.prepare()
+	err := r.admit()
 	if err == nil {
-		err = r.withWarden(func() error { return r.guest() })
+		err = r.withWarden(func() error {
+			if err := r.readStart(); err != nil {
+				return err
+			}
+			if err := r.preflight(); err != nil {
+				return err
+			}
+			return r.guest()
+		})
 	}
 	return r.conclude(err)
 }
 
-// prepare makes sure that the run may start, and puts START together.
-func (r *run) prepare() error {
+// admit asks whether the run may start at all.
+func (r *run) admit() error {
 	if err := r.ledger.write(r, Event{Kind: EventRunStarted, Allowed: true}); err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}
-	if err := r.readStanding(); err != nil {
-		return err
+	if r.module == nil {
+		return r.refuse(&Refusal{Thing: "role " + string(r.role), Rule: "no_module", Reason: "the connector has no module for it", Remedy: "choose a role that the manifest names in /modules"})
 	}
-	standing := r.standing.Load()
-	verdict := capabilities.Active(r.request(capabilities.OpIssue, nil))
-	if !verdict.Allowed {
+	if subject := r.opts.Grant.SubjectID; subject != r.scope.Owner {
+		return r.refuse(&Refusal{Thing: "grant " + r.scope.Grant, Rule: "grant", Reason: "it is about " + oneLine(subject) + ", not about " + r.scope.Owner, Remedy: "run it for that owner"})
+	}
+	standing, err := r.host.approvals.Standing(r, r.scope)
+	if err != nil {
+		return fmt.Errorf("approvals: %w", err)
+	}
+	r.stand(&standing)
+	if v := capabilities.Active(r.request(capabilities.OpIssue, nil)); !v.Allowed {
 		return r.refuse(&Refusal{
-			Thing: "connector " + r.manifest.ConnectorKey, Rule: string(verdict.Rule),
-			Reason: verdict.Reason, Remedy: verdict.Remedy, NeedsOwner: verdict.Rule != capabilities.RuleRevoked && verdict.Rule != capabilities.RuleReplay,
+			Thing: "connector " + r.manifest.ConnectorKey, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy,
+			NeedsOwner: v.Rule != capabilities.RuleRevoked && v.Rule != capabilities.RuleReplay,
 		})
 	}
-	var err error
 	if r.bound, err = r.manifest.Bind(standing.Approval.Options); err != nil {
 		return fmt.Errorf("the approved options do not fit the manifest: %w", err)
 	}
@@ -246,20 +272,17 @@ func (r *run) prepare() error {
 	for i := range r.bound.Credentials {
 		r.addCredential(&r.bound.Credentials[i])
 	}
-	if err := r.readStart(); err != nil {
-		return err
-	}
-	return r.preflight()
+	return nil
 }
 
-// readStanding reads what the owner has approved.
-func (r *run) readStanding() error {
-	s, err := r.host.approvals.Standing(r, r.scope)
-	if err != nil {
-		return fmt.Errorf("approvals: %w", err)
+// stand makes s what the owner has approved.
+func (r *run) stand(s *capabilities.Standing) {
+	var rules []manifests.EgressRule
+	if s.Approval != nil {
+		rules = s.Approval.EgressRules()
 	}
-	r.standing.Store(&s)
-	return nil
+	r.approvedEgress.Store(&rules)
+	r.standing.Store(s)
 }
 
 // readStart puts START together from the grant and the stored state.
@@ -303,20 +326,19 @@ func (r *run) guest() error {
 	}
 	defer r.closeExchanges()
 	defer memory.Free()
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions(abi.ExportInitialize)
-	mod, err := r.host.runtime.InstantiateModule(experimental.WithMemoryAllocator(r, memory), r.module.compiled, config)
+	mod, err := r.instantiate(memory)
 	if err != nil {
 		return r.crash(err)
 	}
 	defer mod.Close(context.WithoutCancel(r))
-	version, err := call(r, mod, abi.ExportABI)
+	version, err := r.call(mod, abi.ExportABI)
 	if err != nil {
 		return r.crash(err)
 	}
 	if version != abi.Version {
 		return r.refuse(&Refusal{Thing: "module " + string(r.role), Rule: "abi_version", Reason: fmt.Sprintf("it speaks version %d of the ABI, this host %d", version, abi.Version), Remedy: "build it with a current SDK"})
 	}
-	exit, err := call(r, mod, abi.ExportRun)
+	exit, err := r.call(mod, abi.ExportRun)
 	r.console.flush()
 	if err != nil {
 		return r.crash(err)
@@ -327,8 +349,25 @@ func (r *run) guest() error {
 	return nil
 }
 
-func call(ctx context.Context, mod api.Module, export string) (uint32, error) {
-	results, err := mod.ExportedFunction(export).Call(ctx)
+func (r *run) instantiate(memory *linmem.Memory) (mod api.Module, err error) {
+	defer r.recovered(&err)
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions(abi.ExportInitialize)
+	return r.host.runtime.InstantiateModule(experimental.WithMemoryAllocator(r, memory), r.module.compiled, config)
+}
+
+// recovered turns a panic into an error and the end of the run.
+func (r *run) recovered(err *error) {
+	if p := recover(); p != nil {
+		r.host.logger.Error("the engine panicked", "run", r.id, "type", fmt.Sprintf("%T", p))
+		*err = errHostPanic
+		r.stop(errHostPanic)
+	}
+}
+
+// call calls an export. A panic of the engine's ends the run, not the process.
+func (r *run) call(mod api.Module, export string) (result uint32, err error) {
+	defer r.recovered(&err)
+	results, err := mod.ExportedFunction(export).Call(r)
 	if err != nil {
 		return 0, err
 	}
@@ -363,7 +402,9 @@ func (r *run) request(op capabilities.Op, c *credential) capabilities.Request {
 // refuse notes a refusal for the owner, once, audits it, and returns it.
 func (r *run) refuse(f *Refusal) error {
 	r.note(*f)
-	if err := r.ledger.decided(context.WithoutCancel(r), question{op: "run", name: f.Thing}, Event{
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r), lastWords)
+	defer cancel()
+	if err := r.ledger.decided(ctx, question{op: "run", name: f.Thing}, Event{
 		Kind: EventDecision, Op: "run", Rule: f.Rule, Reason: f.Thing + ": " + f.Reason, Remedy: f.Remedy,
 	}); err != nil {
 		return fmt.Errorf("audit log: %w", err)
@@ -382,28 +423,37 @@ func (r *run) note(f Refusal) {
 			return
 		}
 	}
-	if len(r.outcome.Refusals) < maxRefusals {
+	// A guest can fill the list with what it makes up; what the owner can mend
+	// finds room behind it.
+	if n := len(r.outcome.Refusals); n < maxRefusals || f.NeedsOwner && n < 2*maxRefusals {
 		r.outcome.Refusals = append(r.outcome.Refusals, f)
 	}
 }
 
-// await calls fn in a goroutine of its own and waits for it or for the run's
-// stop, so that no implementation of an interface can hold a stopped run.
-func await[T any](r *run, fn func() (T, error)) (T, error) {
+// await calls fn, of a sink or a prompter, in a goroutine of its own and waits
+// for it or for ctx, so that none can hold a stopped run. Stores are trusted
+// to heed their context.
+func await[T any](ctx context.Context, fn func() (T, error)) (T, error) {
 	type outcome struct {
 		v   T
 		err error
 	}
 	ch := make(chan outcome, 1)
 	go func() {
-		v, err := fn()
-		ch <- outcome{v, err}
+		var o outcome
+		defer func() {
+			if p := recover(); p != nil {
+				o.err = fmt.Errorf("it panicked (%T)", p) // not its text: it may hold a value
+			}
+			ch <- o
+		}()
+		o.v, o.err = fn()
 	}()
 	select {
 	case o := <-ch:
 		return o.v, o.err
-	case <-r.Done():
+	case <-ctx.Done():
 		var zero T
-		return zero, context.Cause(r)
+		return zero, context.Cause(ctx)
 	}
 }

@@ -115,6 +115,7 @@ func (m *MemoryApprovals) Standing(_ context.Context, scope capabilities.Scope) 
 // Watch implements [Approvals].
 func (m *MemoryApprovals) Watch(ctx context.Context, scope capabilities.Scope, changed func()) {
 	w := &memoryWatcher{scope: scope, signal: make(chan struct{}, 1)}
+	w.signal <- struct{}{}
 	m.mu.Lock()
 	m.watchers[w] = struct{}{}
 	m.mu.Unlock()

@@ -2,8 +2,8 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -32,8 +32,12 @@ func (r *run) withWarden(fn func() error) error {
 	}
 	wg.Go(func() { r.host.approvals.Watch(watching, r.scope, signal) })
 	wg.Go(func() { r.warden(watching, changed) })
-	signal() // what changed before the watch began
-	err := fn()
+	wg.Go(func() { r.bookkeeper(watching) })
+	r.recheck(watching) // what changed before the watch began
+	err := context.Cause(r)
+	if err == nil {
+		err = fn()
+	}
 	stopWatching()
 	wg.Wait()
 	return err
@@ -42,7 +46,6 @@ func (r *run) withWarden(fn func() error) error {
 func (r *run) warden(ctx context.Context, changed <-chan struct{}) {
 	tick := time.NewTicker(coarseClock)
 	defer tick.Stop()
-	flushed := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -53,22 +56,36 @@ func (r *run) warden(ctx context.Context, changed <-chan struct{}) {
 		case <-changed:
 			r.recheck(ctx)
 		case now := <-tick.C:
-			if a := r.standing.Load().Approval; a != nil && !a.ExpiresAt.IsZero() && !time.Now().Before(a.ExpiresAt) {
+			a := r.standing.Load().Approval
+			if a != nil && !a.ExpiresAt.IsZero() && !time.Now().Before(a.ExpiresAt) || r.opts.Grant.Active(time.Now()) != nil {
 				r.stop(errExpired)
 			}
-			r.expireCredentials(time.Now())
-			if now.Sub(flushed) >= flushInterval {
-				flushed = now
-				if err := r.flushAudit(ctx); err != nil && ctx.Err() == nil {
-					r.stop(fmt.Errorf("%w: %w", errAudit, err))
-				}
+			r.expireCredentials(now)
+		}
+	}
+}
+
+// bookkeeper writes what was repeated to the audit log. It has a goroutine of
+// its own, as the log may be slow and a revocation must not wait for it.
+func (r *run) bookkeeper(ctx context.Context) {
+	tick := time.NewTicker(flushInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := r.flushAudit(ctx); err != nil && ctx.Err() == nil {
+				r.stop(fmt.Errorf("%w: %w", errAudit, err))
 			}
 		}
 	}
 }
 
 // recheck reads the standing again and stops the run when it no longer
-// allows it. What cannot be read does not allow it either.
+// allows it, or when it approves something else than what the run was started
+// with. What cannot be read does not allow it either. Stopping comes first:
+// it needs nobody's leave, and the log may be slow.
 func (r *run) recheck(ctx context.Context) {
 	standing, err := r.host.approvals.Standing(ctx, r.scope)
 	if err != nil {
@@ -77,28 +94,57 @@ func (r *run) recheck(ctx context.Context) {
 		}
 		return
 	}
-	r.standing.Store(&standing)
-	v := capabilities.Active(r.request(capabilities.OpIssue, nil))
-	switch {
-	case v.Allowed:
-	case v.Rule == capabilities.RuleApprovalExpired:
-		r.stop(errExpired)
-	default:
-		r.note(Refusal{Thing: "connector " + r.manifest.ConnectorKey, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy})
-		r.stop(errors.Join(errRevoked, r.ledger.write(ctx, Event{Kind: EventDecision, Op: "run", Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy})))
+	before := r.standing.Load()
+	r.stand(&standing)
+	for _, c := range r.credentials {
+		c.ready.Store(false) // each use is decided anew
 	}
+	v := capabilities.Active(r.request(capabilities.OpIssue, nil))
+	why := errRevoked
+	switch {
+	case v.Allowed && sameConsent(before.Approval, standing.Approval):
+		return
+	case v.Allowed:
+		v.Rule, v.Reason, v.Remedy, why = "approval_changed", "the owner approved something else while it ran", "run it again", errChanged
+	case v.Rule == capabilities.RuleApprovalExpired:
+		why = errExpired
+	case v.Rule != capabilities.RuleRevoked && v.Rule != capabilities.RuleReplay:
+		why = errChanged
+	}
+	r.stop(why)
+	r.note(Refusal{Thing: "connector " + r.manifest.ConnectorKey, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: why == errChanged})
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	if err := r.ledger.write(last, Event{Kind: EventDecision, Op: "run", Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy}); err != nil {
+		r.host.logger.Error("audit log", "run", r.id, "err", err)
+	}
+}
+
+// sameConsent reports whether two approvals hand over the same: a renewal
+// does not end a run.
+func sameConsent(a, b *capabilities.Approval) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return reflect.DeepEqual(a.Options, b.Options) && reflect.DeepEqual(a.Credentials, b.Credentials) && reflect.DeepEqual(a.Egress, b.Egress)
 }
 
 // flushAudit hands the fast path's counts to the ledger and writes them.
 func (r *run) flushAudit(ctx context.Context) error {
 	for name, c := range r.credentials {
 		if name == c.decl.Name {
-			if n := c.uses.Swap(0); n > 0 {
-				r.ledger.repeated(question{op: string(capabilities.OpIssue), name: name, access: "use"}, n)
-			}
+			r.countUses(c)
 		}
 	}
 	return r.ledger.flush(ctx)
+}
+
+// countUses hands a credential's fast uses to the ledger, under the decision
+// that allowed them.
+func (r *run) countUses(c *credential) {
+	if n := c.uses.Swap(0); n > 0 {
+		r.ledger.repeated(c.allowedBy.Load(), n)
+	}
 }
 
 // expireCredentials takes a surrogate's fast path away when its value's time

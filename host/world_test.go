@@ -80,7 +80,7 @@ const testManifest = `{
   "options_schema": {"type": "object", "properties": {"base": {"type": "string"}, "case": {"type": "string"}}, "required": ["base", "case"]},
   "credentials_schema": {"type": "object", "properties": {
     "TOKEN": {"type": "string", "minLength": 4, "class": "long_lived_token", "obtained_via": ["user"], "aliases": ["ALIAS"],
-      "send_to": [{"origin": "${options.base}", "methods": ["GET", "POST"], "paths": ["/bearer", "/unauthorized", "/redirect", "/slow"], "as": "header:Authorization"},
+      "send_to": [{"origin": "${options.base}", "methods": ["GET", "POST"], "paths": ["/bearer", "/unauthorized", "/redirect", "/slow", "/unavailable", "/malformed"], "as": "header:Authorization"},
                   {"origin": "${options.base}", "paths": ["/basic"], "as": "basic"}]},
     "ACCOUNT": {"type": "string", "identity": true},
     "SECRET_PASSWORD": {"type": "string", "class": "password", "obtained_via": ["user"],
@@ -117,6 +117,14 @@ func (s *source) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		fmt.Fprint(w, "hello")
 	case "/unauthorized":
 		w.WriteHeader(401)
+	case "/unavailable":
+		w.WriteHeader(503)
+	case "/switch":
+		w.Header().Set("Upgrade", "secret")
+		w.WriteHeader(101)
+		s.hijack(w, "")
+	case "/malformed":
+		s.hijack(w, "HTTP/1.1 "+strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")+"\r\n\r\n")
 	case "/redirect":
 		http.Redirect(w, req, "https://evil.example/", 302)
 	case "/echo":
@@ -142,6 +150,20 @@ func (s *source) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	default:
 		w.WriteHeader(404)
 	}
+}
+
+// hijack takes the connection, writes text to it, and keeps it open until the
+// client closes it.
+func (s *source) hijack(w http.ResponseWriter, text string) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	_, _ = conn.Write([]byte(text))
+	go func() {
+		_, _ = conn.Read(make([]byte, 1)) // until the client lets go
+		_ = conn.Close()
+	}()
 }
 
 func (s *source) requests() []string {

@@ -36,8 +36,15 @@ const (
 	IdleTimeout = 90 * time.Second
 )
 
-// ErrAddress is wrapped when an address is refused.
-var ErrAddress = errors.New("address refused")
+// The errors of a dialer, beside a [*AddressError].
+var (
+	// ErrAddress is wrapped when an address is refused.
+	ErrAddress = errors.New("address refused")
+	// ErrNoAddress is wrapped when a name has none.
+	ErrNoAddress = errors.New("its name does not resolve")
+	// ErrConnect is wrapped when no address of a name answers.
+	ErrConnect = errors.New("no connection")
+)
 
 // AddressError says which name was refused, and why.
 type AddressError struct {
@@ -109,8 +116,17 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		}
 		failed = errors.Join(failed, err)
 	}
-	return nil, fmt.Errorf("%s: no connection: %w", host, failed)
+	return nil, &connectError{host, failed}
 }
+
+// connectError keeps the addresses that were tried out of its text.
+type connectError struct {
+	host  string
+	cause error
+}
+
+func (e *connectError) Error() string   { return e.host + ": " + ErrConnect.Error() }
+func (e *connectError) Unwrap() []error { return []error{ErrConnect, e.cause} }
 
 // addresses returns where host may be reached. One special address among
 // those of a name refuses the name: no honest one has it.
@@ -139,7 +155,7 @@ func (d *Dialer) addresses(ctx context.Context, host string, port uint16) ([]net
 		out = append(out, ap)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no address found", host)
+		return nil, fmt.Errorf("%s: %w", host, ErrNoAddress)
 	}
 	return out, nil
 }
@@ -153,7 +169,7 @@ func (d *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("%s: its name does not resolve", host)
+		return nil, fmt.Errorf("%s: %w", host, ErrNoAddress)
 	}
 	return addrs, nil
 }
@@ -167,6 +183,7 @@ func NewTransport(d *Dialer, roots *x509.CertPool) *http.Transport {
 		TLSHandshakeTimeout:    TLSTimeout,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    16,
+		MaxConnsPerHost:        abi.MaxHandles, // those still being dialled for a request that was given up among them
 		IdleConnTimeout:        IdleTimeout,
 		MaxResponseHeaderBytes: abi.MaxResponseHeadBytes,
 	}

@@ -3,14 +3,19 @@ package profile
 import (
 	"fmt"
 	"slices"
+
+	"github.com/sallyport-host/sallyport/abi"
 )
 
 // skipResult checks the shape of a SKIP_RESULT; members it does not know are
 // the reference implementation's and pass.
 func (c *Checker) skipResult(m *Message, o *object) error {
 	m.Stream = o.str("stream", false)
-	o.str("reason", false)
-	o.str("message", false)
+	for _, name := range []string{"reason", "message"} {
+		if text := o.str(name, false); len(text) > abi.MaxReasonBytes {
+			return fmt.Errorf("%s is longer than %d bytes", name, abi.MaxReasonBytes)
+		}
+	}
 	o.hint()
 	if v, ok := o.members["continuation"]; ok {
 		if err := continuation(v); err != nil {

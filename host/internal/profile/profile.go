@@ -55,6 +55,13 @@ func New(m *manifests.Manifest, scope abi.Scope) (*Checker, error) {
 			return nil, fmt.Errorf("stream %q is in scope, but the manifest does not declare it", sc.Name)
 		}
 		s := &stream{Stream: declared, scope: sc}
+		if r := sc.TimeRange; r != nil {
+			for _, bound := range []string{r.Since, r.Until} {
+				if _, ok := parseTime(bound); bound != "" && !ok {
+					return nil, fmt.Errorf("the time range of stream %q has a bound that is no time", sc.Name)
+				}
+			}
+		}
 		if sc.Resources != nil {
 			s.resources = make(map[string]bool, len(sc.Resources))
 			for _, key := range sc.Resources {
@@ -62,9 +69,12 @@ func New(m *manifests.Manifest, scope abi.Scope) (*Checker, error) {
 			}
 		}
 		if sc.Fields != nil {
-			s.fields = map[string]bool{declared.ConsentTimeField: true}
+			s.fields = map[string]bool{}
 			for _, f := range slices.Concat(sc.Fields, declared.PrimaryKey, declared.Required) {
 				s.fields[f] = true
+			}
+			if declared.ConsentTimeField != "" {
+				s.fields[declared.ConsentTimeField] = true
 			}
 		}
 		c.streams[sc.Name] = s
@@ -158,11 +168,15 @@ func (c *Checker) record(m *Message, o *object) error {
 			return fmt.Errorf("data.%s is not the key", field)
 		}
 	}
+	if op == abi.OpDelete {
+		// Nothing of a deleted record is in or out of scope but its key.
+		if len(data) != len(s.PrimaryKey) {
+			return fmt.Errorf("the data of a delete is its key, and no more")
+		}
+		return nil
+	}
 	if err := s.fieldsInScope(data); err != nil {
 		return err
-	}
-	if op == abi.OpDelete {
-		return nil
 	}
 	if err := s.timeInScope(data); err != nil {
 		return err

@@ -78,6 +78,7 @@ func TestCheck(t *testing.T) {
 		{"before the range", note(`"a"`, `{"id":"a","at":"2025-12-31"}`), "before"},
 		{"first instant after the range", note(`"a"`, `{"id":"a","at":"2027-01-01T00:00:00Z"}`), "after"},
 		{"no time", note(`"a"`, `{"id":"a"}`), "not a time"},
+		{"delete with more than its key", record("notes", `"a"`, `{"id":"a","at":"1999-01-01"}`, `,"op":"delete"`), "no more"},
 		{"against the schema", note(`"a"`, `{"id":"a","at":"2026-03-01","text":7}`), "text"},
 		{"no data", `{"type":"RECORD","stream":"notes","key":"a","emitted_at":"2026-05-01T10:00:00Z"}`, "data is not an object"},
 
@@ -92,6 +93,7 @@ func TestCheck(t *testing.T) {
 		{"progress with half a count", `{"type":"PROGRESS","message":"x","count":1.5}`, "count"},
 
 		{"skip", `{"type":"SKIP_RESULT","stream":"notes","reason":"scope_not_supported","recovery_hint":"not_retriable"}`, ""},
+		{"skip with a long text", `{"type":"SKIP_RESULT","message":"` + strings.Repeat("a", 5000) + `"}`, "longer than"},
 		{"skip with a bad hint", `{"type":"SKIP_RESULT","recovery_hint":"pray"}`, "recovery_hint"},
 		{"skip with a bad continuation", `{"type":"SKIP_RESULT","continuation":{"owner":"me"}}`, "owner"},
 		{"coverage", `{"type":"DETAIL_COVERAGE","reference_only":true,"stream":"notes","state_stream":"parts","required_keys":["a",1],"hydrated_keys":[1],"gap_keys":["a"]}`, ""},
@@ -144,6 +146,9 @@ func TestAScopeMustBeDeclared(t *testing.T) {
 	}
 	if _, err := New(m, abi.Scope{Streams: []abi.StreamScope{{Name: "nope"}}}); err == nil {
 		t.Error("no error")
+	}
+	if _, err := New(m, abi.Scope{Streams: []abi.StreamScope{{Name: "notes", TimeRange: &abi.TimeRange{Since: "soon"}}}}); err == nil {
+		t.Error("a time range that is none: no error")
 	}
 }
 

@@ -78,9 +78,8 @@ func In(s string, live Live) (token string, found bool) {
 	return s[i : i+abi.SurrogateLen], true
 }
 
-// Header puts values into one header's value. name is canonical. used says
-// whether anything was put in.
-func Header(name, value string, live Live, resolve Resolve) (out string, used bool, err error) {
+// Header puts values into one header's value. name is canonical.
+func Header(name, value string, live Live, resolve Resolve) (string, error) {
 	if scheme, credentials, ok := strings.Cut(value, " "); ok && name == "Authorization" && strings.EqualFold(scheme, "Basic") {
 		if pair, err := base64.StdEncoding.DecodeString(strings.TrimSpace(credentials)); err == nil {
 			if _, found := In(string(pair), live); found {
@@ -94,26 +93,26 @@ func Header(name, value string, live Live, resolve Resolve) (out string, used bo
 	for i := next(value, 0, live); i >= 0; i = next(value, done, live) {
 		secret, err := resolve(value[i:i+abi.SurrogateLen], at)
 		if err != nil {
-			return "", false, err
+			return "", err
 		}
 		if !headerSafe(secret) {
-			return "", false, ErrBadValue
+			return "", ErrBadValue
 		}
 		b.WriteString(value[done:i])
 		b.Write(secret)
 		done = i + abi.SurrogateLen
 	}
 	if done == 0 {
-		return value, false, nil
+		return value, nil
 	}
 	b.WriteString(value[done:])
-	return b.String(), true, nil
+	return b.String(), nil
 }
 
-func basic(pair string, live Live, resolve Resolve) (string, bool, error) {
+func basic(pair string, live Live, resolve Resolve) (string, error) {
 	user, password, ok := strings.Cut(pair, ":")
 	if !ok {
-		return "", false, ErrPartial
+		return "", ErrPartial
 	}
 	at := manifests.Position{Kind: manifests.AsBasic}
 	put := func(part string) (string, error) {
@@ -129,15 +128,15 @@ func basic(pair string, live Live, resolve Resolve) (string, bool, error) {
 	}
 	user, err := put(user)
 	if err != nil {
-		return "", false, err
+		return "", err
 	}
 	if strings.Contains(user, ":") {
-		return "", false, ErrBadValue
+		return "", ErrBadValue
 	}
 	if password, err = put(password); err != nil {
-		return "", false, err
+		return "", err
 	}
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password)), true, nil
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password)), nil
 }
 
 // headerSafe refuses what would end a header or is no field content (RFC 9110
@@ -154,15 +153,17 @@ func headerSafe(value []byte) bool {
 // Scanner finds live surrogates in a body that comes in chunks, also across
 // their borders. It holds back no more than could be the start of one.
 type Scanner struct {
-	Live Live
-	held []byte
+	Live  Live
+	Found string // the surrogate that Next found
+	held  []byte
 }
 
 // Next takes a chunk and returns what may be passed on, which is valid until
 // the next call. found stops the request.
 func (s *Scanner) Next(chunk []byte) (pass []byte, found bool) {
 	text := append(s.held, chunk...)
-	if _, found := In(string(text), s.Live); found {
+	if token, found := In(string(text), s.Live); found {
+		s.Found = token
 		return nil, true
 	}
 	keep := possibleStart(text)

@@ -344,6 +344,72 @@ var cases = map[string]func(base string, s start) string{
 		tell("get", get(base+"/bearer", [2]string{"Authorization", "Bearer " + token}))
 		return ""
 	},
+	"reject, then 503": func(base string, _ start) string {
+		token, _ := surrogate("TOKEN")
+		tell("get", get(base+"/unauthorized", [2]string{"Authorization", "Bearer " + token}))
+		time.Sleep(2500 * time.Millisecond)
+		tell("get", get(base+"/unavailable", [2]string{"Authorization", "Bearer " + token}))
+		return fmt.Sprintf(`{"type":"DONE","status":"failed","records_emitted":%d,"error":{"message":"no luck","retryable":true}}`, records)
+	},
+	"flood": func(base string, _ start) string {
+		for i := range 600 {
+			get(fmt.Sprintf("https://h%d.example/", i))
+		}
+		token, _ := surrogate("TOKEN")
+		tell("get", get(base+"/bearer", [2]string{"Authorization", "Bearer " + token}))
+		return ""
+	},
+	"switch": func(base string, _ start) string {
+		for range 20 {
+			h := request(head{Method: "GET", URL: base + "/switch"}, "")
+			_, _, failed := answer(uint32(h))
+			closeHandle(uint32(h))
+			if failed != "unavailable" {
+				tell("switch", failed)
+			}
+		}
+		return ""
+	},
+	"bodies": func(base string, _ start) string {
+		big := strings.Repeat("x", 24<<20)
+		var got []int64
+		for range 4 {
+			r := request(head{Method: "POST", URL: base + "/hang"}, big)
+			if r > 0 {
+				r = 1
+			}
+			got = append(got, r)
+		}
+		tell("bodies", got)
+		return ""
+	},
+	"malformed": func(base string, _ start) string {
+		token, _ := surrogate("TOKEN")
+		tell("get", get(base+"/malformed", [2]string{"Authorization", "Bearer " + token}))
+		return fmt.Sprintf(`{"type":"DONE","status":"failed","records_emitted":%d,"error":{"message":"no luck","retryable":true}}`, records)
+	},
+	"heads": func(base string, _ start) string {
+		for _, h := range []string{
+			`{"method":"GET","url":"` + base + `/x","url":"` + base + `/y"}`, `{"method":"GET","URL":"` + base + `/x"}`,
+			`{"method":"GET","url":"` + base + `/x","headers":[["A"]]}`, `{"method":"GET","url":"` + base + `/x","headers":[["A","b","c"]]}`,
+			`{"method":"GET","url":"` + base + `/x#f"}`, `{"method":"GET","url":"` + base + `/x?a b"}`, `{"method":"GET","url":"` + base + `/x","timeout_ms":-1}`,
+			`{"method":"GET","url":"` + base + `/x","headers":[["Proxy-Foo","1"]]}`, `{"method":"GET","url":"` + strings.Replace(base, "https://", "https://user@", 1) + `/x"}`,
+			`{"method":"G T","url":"` + base + `/x"}`, `[]`, `{"method":"GET","url":"/x"}`,
+		} {
+			p, n := in(h)
+			tell("head", send(p, n, 0, 0))
+		}
+		return ""
+	},
+	"ask twice": func(string, start) string {
+		p, n := in(`{"type":"INTERACTION","request_id":"q1","kind":"credentials","message":"m","schema":{"properties":{"TOKEN":{},"ALIAS":{}}}}`)
+		text, r := out(300, func(o, c uint32) int64 { return interact(p, n, o, c) })
+		var a struct{ Data map[string]string }
+		_ = json.Unmarshal([]byte(text), &a)
+		tell("ask", fmt.Sprint(r, " ", len(a.Data), " ", a.Data["TOKEN"] == a.Data["ALIAS"]))
+		return ""
+	},
+	"wait a little": func(string, start) string { time.Sleep(10 * time.Second); return "" },
 	"false reject": func(string, start) string {
 		p, n := in("TOKEN")
 		tell("reject", reject(p, n, 1))

@@ -14,8 +14,10 @@
 package wasmbin
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -31,9 +33,12 @@ const (
 	MaxLocals    = 50_000 // of one function
 	MaxParams    = 1_000  // of one type, parameters and results each
 	MaxNameBytes = 10_000
-	// MaxTables and MaxMemories are what wazero takes by default.
-	MaxTables   = 100
-	MaxMemories = 1
+	MaxTables    = 100
+	MaxMemories  = 1
+	// MaxTableEntries bounds the entries of all tables together when a module
+	// starts, and again by how much they may grow: a host pays 8 bytes for
+	// each, outside the guest's memory.
+	MaxTableEntries = 1 << 20
 	// MaxMemoryPages is the whole of a 32-bit memory.
 	MaxMemoryPages = 65_536
 )
@@ -89,6 +94,10 @@ type Module struct {
 	// largest, -1 when the module states none.
 	MemoryMin, MemoryMax int64
 
+	tables []table
+	// The table section: where its size stands, and its end.
+	tableHead, tableTo int
+
 	types  []FuncType
 	funcs  []uint32 // type of each function, imports first
 	bodies int
@@ -123,7 +132,8 @@ func Parse(module []byte) (*Module, error) {
 	}
 	m := &Module{MemoryMax: -1}
 	for last := 0; r.err == nil && r.at < len(r.b); {
-		id, size := r.byte(), r.u32()
+		id, head := r.byte(), r.at
+		size := r.u32()
 		body := &reader{b: r.bytes(int(size)), base: r.at - int(size)}
 		if r.err != nil {
 			break
@@ -138,6 +148,9 @@ func Parse(module []byte) (*Module, error) {
 			return nil, fmt.Errorf("%w: section %d comes twice or out of order", ErrModule, id)
 		}
 		last = order[id]
+		if id == secTable {
+			m.tableHead, m.tableTo = head, r.at
+		}
 		m.section(int(id), body)
 		if body.err != nil {
 			return nil, fmt.Errorf("%w: section %d: %w", ErrModule, id, body.err)
@@ -161,7 +174,7 @@ func (m *Module) section(id int, r *reader) {
 	case secFunction:
 		r.vector(MaxFunctions, "functions", func() { m.addFunc(r); m.Functions++ })
 	case secTable:
-		r.vector(MaxTables, "tables", func() { r.byte(); r.limits() })
+		r.vector(MaxTables, "tables", func() { m.addTable(r) })
 	case secMemory:
 		r.vector(MaxMemories, "memories", func() { m.MemoryMin, m.MemoryMax = r.memory() })
 	case secExport:
@@ -184,6 +197,54 @@ func (m *Module) section(id int, r *reader) {
 		r.fail("it is longer than what is in it")
 	}
 }
+
+// table is a declared table: its element type and its limits.
+type table struct {
+	elem      byte
+	low, high int64
+}
+
+func (m *Module) addTable(r *reader) {
+	t := table{elem: r.byte()}
+	if t.elem != 0x70 && t.elem != 0x6f {
+		r.fail("a table of something else than references")
+	}
+	t.low, t.high = r.limits()
+	total := t.low
+	for _, other := range m.tables {
+		total += other.low
+	}
+	if total > MaxTableEntries {
+		r.fail("its tables have more than %d entries", MaxTableEntries)
+	}
+	if t.high >= 0 && t.high < t.low {
+		r.fail("a table's size is not possible")
+	}
+	m.tables = append(m.tables, t)
+}
+
+// Clamp returns the module with a maximum for each of its tables, so that
+// they grow by [MaxTableEntries] together at most. module is what was parsed;
+// it is not changed. All else stays, byte for byte.
+func (m *Module) Clamp(module []byte) []byte {
+	if len(m.tables) == 0 {
+		return module
+	}
+	room := int64(MaxTableEntries / len(m.tables))
+	content := leb(uint32(len(m.tables)))
+	for _, t := range m.tables {
+		high := t.low + room
+		if t.high >= 0 {
+			high = min(high, t.high)
+		}
+		content = append(content, t.elem, 1)
+		content = append(content, leb(uint32(t.low))...)
+		content = append(content, leb(uint32(high))...)
+	}
+	return slices.Concat(module[:m.tableHead], leb(uint32(len(content))), content, module[m.tableTo:])
+}
+
+func leb(n uint32) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 
 func (m *Module) addFunc(r *reader) {
 	index := r.u32()

@@ -10,17 +10,6 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-func leb(n uint32) []byte {
-	var out []byte
-	for {
-		c := byte(n & 0x7f)
-		if n >>= 7; n == 0 {
-			return append(out, c)
-		}
-		out = append(out, c|0x80)
-	}
-}
-
 func sec(id byte, body ...[]byte) []byte {
 	b := bytes.Join(body, nil)
 	return append(append([]byte{id}, leb(uint32(len(b)))...), b...)
@@ -89,6 +78,9 @@ func TestParseRefuses(t *testing.T) {
 		{"type out of range", mod(funcType, sec(3, []byte{1, 1})), "type 1 of 1"},
 		{"export out of range", mod(sec(7, []byte{1}, str("f"), []byte{0, 0})), "function 0 of 0"},
 		{"shared memory", mod(sec(5, []byte{1, 3, 1, 1})), "shared"},
+		{"tables of 2^27 entries", mod(sec(4, []byte{1, 0x70, 0}, leb(1<<27))), "entries"},
+		{"many tables", mod(sec(4, []byte{100}, bytes.Repeat(append([]byte{0x70, 0}, leb(20_000)...), 100))), "entries"},
+		{"a table of numbers", mod(sec(4, []byte{1, 0x7f, 0, 1})), "references"},
 		{"two memories", mod(sec(5, []byte{2, 0, 1, 0, 1})), "2 memories"},
 		{"memory over 4 GiB", mod(sec(5, []byte{1, 1, 1}, leb(65_537))), "not possible"},
 		{"no code", mod(funcType, sec(3, []byte{1, 0})), "code for 0"},
@@ -100,6 +92,52 @@ func TestParseRefuses(t *testing.T) {
 			_, err := Parse(c.module)
 			if !errors.Is(err, ErrModule) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("Parse = %v, want it to say %q", err, c.says)
+			}
+		})
+	}
+}
+
+func TestClampBoundsTables(t *testing.T) {
+	grow := func(table ...byte) []byte {
+		return mod(
+			sec(1, []byte{1, 0x60, 1, 0x7f, 1, 0x7f}), sec(3, []byte{1, 0}), sec(4, []byte{1}, table),
+			sec(7, []byte{1}, str("grow"), []byte{0, 0}),
+			sec(10, []byte{1, 9, 0, 0xd0, 0x70, 0x20, 0, 0xfc, 0x0f, 0, 0x0b}), // ref.null, local.get 0, table.grow 0
+		)
+	}
+	ctx := context.Background()
+	rt := wazero.NewRuntime(ctx)
+	defer rt.Close(ctx)
+	for _, c := range []struct {
+		name     string
+		table    []byte
+		delta    uint64
+		wantOld  uint32
+		wantFail bool
+	}{
+		{"without a maximum, a little", []byte{0x70, 0, 5}, 100, 5, false},
+		{"without a maximum, too far", []byte{0x70, 0, 5}, MaxTableEntries + 1, 0, true},
+		{"its own maximum", []byte{0x70, 1, 5, 7}, 3, 0, true},
+		{"a large maximum", append([]byte{0x70, 1, 5}, leb(1<<30)...), 1 << 24, 0, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			module := grow(c.table...)
+			m, err := Parse(module)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clamped := m.Clamp(module)
+			if _, err := Parse(clamped); err != nil {
+				t.Fatalf("what Clamp returns: %v", err)
+			}
+			mod, err := rt.InstantiateWithConfig(ctx, clamped, wazero.NewModuleConfig().WithName(""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer mod.Close(ctx)
+			got, err := mod.ExportedFunction("grow").Call(ctx, c.delta)
+			if err != nil || (uint32(got[0]) == 0xffff_ffff) != c.wantFail || !c.wantFail && uint32(got[0]) != c.wantOld {
+				t.Errorf("table.grow = %v, %v", got, err)
 			}
 		})
 	}
@@ -122,7 +160,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || len(module) > 4096 {
 			return
 		}
-		c, err := rt.CompileModule(context.Background(), module)
+		c, err := rt.CompileModule(context.Background(), m.Clamp(module))
 		if err != nil {
 			return
 		}
