@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,45 +30,59 @@ func TestCrashAtEveryStep(t *testing.T) {
 }
 
 // A writer is killed, the next one goes on from what it left, and then the
-// power fails: what the first had not synced may be lost as well. SOAK=1 takes
-// every pair of steps.
+// power fails: what the first had not synced is lost as well.
 func TestPowerLossAfterKill(t *testing.T) {
-	first, then := 2*crashStride+1, 61
-	if os.Getenv("SOAK") == "1" {
-		first, then = 1, 1
-	}
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
 			base := newVault(t)
 			c.setup(t, base.openFaulty(&faults{}))
-			for k, done := 1, false; !done; k += first {
-				for _, how := range []faultKind{powerLoss, powerMixed} {
-					for j, last := 1+(k*23+int(how)*31)%then, false; !last; j += then {
-						t.Run(fmt.Sprintf("killed at %d, %s at %d", k, allFaults[how], j), func(t *testing.T) {
-							done, last = killThenLose(t, base.copy(t), c, k, how, j)
-						})
-						last = last || t.Failed()
-					}
-				}
-				done = done || t.Failed()
-			}
+			everyPair(t, func(t *testing.T, one, two *faults) bool {
+				return killThenLose(t, base.copy(t), c, one, two)
+			})
 		})
 	}
 }
 
-// killThenLose kills c's write at its step k, and stops a second write in the
-// given way at its step j. It says whether each came to its end before that.
-func killThenLose(t *testing.T, v *vault, c crashCase, k int, how faultKind, j int) (firstDone, secondDone bool) {
-	a := at("A")
-	one, two := &faults{}, &faults{}
-	s := v.openFaulty(one)
-	*one = faults{at: k, how: killAfter}
-	firstDone = c.op(t.Context(), s) == nil
+// everyPair calls try with a first process that is killed at each of its steps
+// in turn, and a second that loses power at each of its steps for as long as
+// it depends on what the first left. try goes by both plans; it reports
+// whether the first process was killed at all.
+func everyPair(t *testing.T, try func(t *testing.T, one, two *faults) (killed bool)) {
+	for k, killed := 1, true; killed; k += (crashStride + 1) / 2 {
+		for _, how := range []faultKind{powerLoss, powerMixed} {
+			for j, heir := 1, true; heir; j++ {
+				one, two := &faults{at: k, how: killAfter}, &faults{at: j, how: how}
+				ok := t.Run(fmt.Sprintf("killed at %d, %s at %d", k, allFaults[how], j), func(t *testing.T) {
+					killed = try(t, one, two)
+				})
+				if !ok {
+					t.FailNow()
+				}
+				heir = two.heir() && two.dead
+			}
+		}
+	}
+}
 
-	s = v.openFaulty(two)
-	*two = faults{at: j, how: how, undo: one.undo, dirty: one.dirty}
-	_, err := s.Put(t.Context(), entryOf(a, session, "second"), vaultstore.AnyGeneration)
-	if secondDone = two.count < j; secondDone {
+// killThenLose kills c's write as one says, and stops a second write as two
+// says.
+func killThenLose(t *testing.T, v *vault, c crashCase, one, two *faults) (killed bool) {
+	a := at("A")
+	s := v.openFaulty(&faults{})
+	v.plan(s, one)
+	killed = c.op(t.Context(), s) != nil
+	if two.inherit(one); killed && !two.heir() {
+		return killed // it left nothing that could be lost: TestCrashAtEveryStep
+	}
+	s = v.openFaulty(&faults{})
+	v.plan(s, two)
+	// Into the tree that the first wrote to, so that it depends on all of it.
+	class := c.new.class
+	if class == abi.ClassNone {
+		class = token
+	}
+	_, err := s.Put(t.Context(), entryOf(a, class, "second"), vaultstore.AnyGeneration)
+	if !two.dead {
 		two.lose()
 	}
 	s = v.openFaulty(&faults{})
@@ -76,7 +91,37 @@ func killThenLose(t *testing.T, v *vault, c crashCase, k int, how faultKind, j i
 		t.Fatalf("%+v is there, and the put said %v", got, err)
 	}
 	mustPut(t, s, entryOf(a, session, "third"), vaultstore.AnyGeneration)
-	return firstDone, secondDone
+	return killed
+}
+
+// plan has s go by c from now on.
+func (v *vault) plan(s *Store, c *faults) {
+	for _, d := range []*disk{s.files, s.keys.fs} {
+		d.fsys.(*faultFS).c = c
+	}
+}
+
+// The same of an Init that is killed, and an Init or Open after it.
+func TestPowerLossAfterKilledInit(t *testing.T) {
+	everyPair(t, func(t *testing.T, one, two *faults) (killed bool) {
+		home := scratch(t)
+		v := &vault{t: t, dir: filepath.Join(home, "vault"), keys: filepath.Join(home, "keys")}
+		o := InitOptions{KeysDir: v.keys}
+		_, err := initialise(t.Context(), v.dir, o, one.wrap(makeRoot))
+		killed = err != nil
+		two.inherit(one)
+		if _, err = open(t.Context(), v.options(), two.wrap(openRoot)); errors.Is(err, vaultstore.ErrNotInitialised) {
+			_, err = initialise(t.Context(), v.dir, o, two.wrap(makeRoot))
+		}
+		if !two.dead {
+			two.lose()
+		}
+		if _, again := Init(t.Context(), v.dir, o); again != nil && !errors.Is(again, fs.ErrExist) || again == nil && err == nil {
+			t.Fatalf("the second process said %v, the third %v", err, again)
+		}
+		mustPut(t, v.openFaulty(&faults{}), entryOf(at("A"), token, "value"), vaultstore.CreateOnly)
+		return killed
+	})
 }
 
 // crashCase is one write that is stopped: what was there before it, and what a
@@ -147,9 +192,9 @@ func everyFault(t *testing.T, base *vault, op func(context.Context, *Store) erro
 	for how, name := range allFaults {
 		for k, done := 1+int(how)%crashStride, false; !done; k += crashStride {
 			ok := t.Run(fmt.Sprintf("%s at %d", name, k), func(t *testing.T) {
-				v, c := base.copy(t), &faults{}
-				s := v.openFaulty(c)
-				*c = faults{at: k, how: how}
+				v, c := base.copy(t), &faults{at: k, how: how}
+				s := v.openFaulty(&faults{})
+				v.plan(s, c)
 				err := op(t.Context(), s)
 				if done = c.count < k; done {
 					if err != nil {

@@ -43,9 +43,25 @@ var errFault = errors.New("injected fault")
 
 // effect is a change to a folder that was not synced yet.
 type effect struct {
-	dir     string
-	removal bool
-	revert  func()
+	dir       string
+	removal   bool
+	temp      bool // of a temporary file: nobody reads those
+	inherited bool // of a process before this one
+	revert    func()
+}
+
+// inherit takes over what a killed process had not synced.
+func (c *faults) inherit(dead *faults) {
+	c.undo, c.dirty = dead.undo, dead.dirty
+	for i := range c.undo {
+		c.undo[i].inherited = !c.undo[i].temp && !c.undo[i].removal
+	}
+}
+
+// heir says whether something that was inherited, and that matters, is still
+// not synced.
+func (c *faults) heir() bool {
+	return slices.ContainsFunc(c.undo, func(e effect) bool { return e.inherited })
 }
 
 // step runs one operation as the plan wants it. torn, if any, is what half of
@@ -110,12 +126,10 @@ type faultFS struct {
 	c *faults
 }
 
-func (f *faultFS) done(name string, revert func()) {
-	f.c.undo = append(f.c.undo, effect{dir: f.path(path.Dir(name)), revert: revert})
-}
-
-func (f *faultFS) removed(name string, revert func()) {
-	f.c.undo = append(f.c.undo, effect{dir: f.path(path.Dir(name)), revert: revert, removal: true})
+func (f *faultFS) done(name string, removal bool, revert func()) {
+	f.c.undo = append(f.c.undo, effect{
+		dir: f.path(path.Dir(name)), removal: removal, temp: isTemp(path.Base(name)), revert: revert,
+	})
 }
 
 func (f *faultFS) open(name string) (io.ReadCloser, error) {
@@ -129,7 +143,7 @@ func (f *faultFS) create(name string) (w writeFile, err error) {
 	err = f.c.step(func() error {
 		if w, err = f.fsys.create(name); err == nil {
 			f.c.setDirty(f.path(name), true)
-			f.done(name, func() { _ = os.Remove(f.path(name)) })
+			f.done(name, false, func() { _ = os.Remove(f.path(name)) })
 		}
 		return err
 	}, nil)
@@ -149,7 +163,7 @@ func (f *faultFS) rename(from, to string) error {
 		if err == nil {
 			f.c.setDirty(f.path(to), f.c.dirty[f.path(from)])
 			f.c.setDirty(f.path(from), false)
-			f.done(to, restore)
+			f.done(to, false, restore)
 		}
 		return err
 	}, nil)
@@ -160,7 +174,7 @@ func (f *faultFS) link(from, to string) error {
 		err := f.fsys.link(from, to)
 		if err == nil {
 			f.c.setDirty(f.path(to), f.c.dirty[f.path(from)])
-			f.done(to, func() { _ = os.Remove(f.path(to)) })
+			f.done(to, false, func() { _ = os.Remove(f.path(to)) })
 		}
 		return err
 	}, nil)
@@ -171,7 +185,7 @@ func (f *faultFS) remove(name string) error {
 		restore := keep(f.path(name))
 		err := f.fsys.remove(name)
 		if err == nil {
-			f.removed(name, restore)
+			f.done(name, true, restore)
 		}
 		return err
 	}, nil)
@@ -181,7 +195,7 @@ func (f *faultFS) mkdir(name string) error {
 	return f.c.step(func() error {
 		err := f.fsys.mkdir(name)
 		if err == nil {
-			f.done(name, func() { _ = os.RemoveAll(f.path(name)) })
+			f.done(name, false, func() { _ = os.RemoveAll(f.path(name)) })
 		}
 		return err
 	}, nil)
