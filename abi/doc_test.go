@@ -152,7 +152,7 @@ func TestDocumentListsEveryBound(t *testing.T) {
 		"MaxModuleBytes": abi.MaxModuleBytes, "MaxNameBytes": abi.MaxNameBytes, "MaxEmitBytes": abi.MaxEmitBytes,
 		"MaxMessageDepth": abi.MaxMessageDepth, "MaxCursorBytes": abi.MaxCursorBytes, "MaxKeyBytes": abi.MaxKeyBytes,
 		"MaxInteractBytes": abi.MaxInteractBytes, "MaxLogBytes": abi.MaxLogBytes, "MaxErrorBytes": abi.MaxErrorBytes,
-		"MaxReasonBytes": abi.MaxReasonBytes, "MaxTickets": abi.MaxTickets, "MaxHandles": abi.MaxHandles,
+		"MaxReasonBytes": abi.MaxReasonBytes, "MaxTickets": abi.MaxTickets, "MaxTicketBytes": abi.MaxTicketBytes, "MaxHandles": abi.MaxHandles,
 		"MaxHeadBytes": abi.MaxHeadBytes, "MaxHeaders": abi.MaxHeaders, "MaxURLBytes": abi.MaxURLBytes,
 		"MaxRequestBodyBytes": abi.MaxRequestBodyBytes, "MaxResponseHeadBytes": abi.MaxResponseHeadBytes,
 		"MaxResponseBodyBytes": abi.MaxResponseBodyBytes, "MaxWaitHandles": abi.MaxWaitHandles,
