@@ -8,6 +8,8 @@ require (
 	github.com/sallyport-host/sallyport v0.0.0
 )
 
+require github.com/google/go-cmp v0.6.0 // indirect
+
 require (
 	code.dny.dev/ssrf v0.3.0 // indirect
 	github.com/sallyport-host/sallyport/guest-sdk/go v0.0.0
