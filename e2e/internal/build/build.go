@@ -58,8 +58,7 @@ func All(ctx context.Context, root, out string) (Built, error) {
 	return b, errors.Join(cli, guests)
 }
 
-// connectors builds every folder of examples that has a manifest, and the
-// nosy one.
+// connectors builds every folder of examples that has a manifest.
 func (b *Built) connectors(ctx context.Context, root, out string) error {
 	found, err := filepath.Glob(filepath.Join(root, "examples", "*", "manifest.json"))
 	if err != nil {
@@ -68,7 +67,7 @@ func (b *Built) connectors(ctx context.Context, root, out string) error {
 	if len(found) == 0 {
 		return fmt.Errorf("no connector in %s", filepath.Join(root, "examples"))
 	}
-	for _, manifest := range append(found, filepath.Join(root, "e2e", "nosy", "manifest.json")) {
+	for _, manifest := range found {
 		dir := filepath.Dir(manifest)
 		name := filepath.Base(dir)
 		b.Connectors[name] = filepath.Join(out, name)

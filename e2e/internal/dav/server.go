@@ -11,10 +11,13 @@
 package dav
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/netip"
 	"sync"
 	"time"
@@ -37,6 +40,7 @@ type Server struct {
 	counts  Counts
 	hold    chan struct{} // while it is open, requests hang
 	arrived chan struct{} // gets a value when a request begins to hang
+	tap     func(request []byte)
 }
 
 // Counts is what a server was asked so far.
@@ -98,6 +102,32 @@ func (s *Server) Hold() (arrived <-chan struct{}, release func()) {
 	})
 }
 
+// Tap lets see look at each request that comes from now on, head and body as
+// far as they came. It is called from the requests' goroutines.
+func (s *Server) Tap(see func(request []byte)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tap = see
+}
+
+// dump writes a request as it came; its body can still be read.
+func dump(r *http.Request) []byte {
+	head, _ := httputil.DumpRequest(r, false)
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), broken{err}))
+	return append(head, body...)
+}
+
+// broken is a reader that goes on as one did that ended with err.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	return 0, io.EOF
+}
+
 // guard counts, holds and authenticates requests.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,8 +140,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		} else {
 			s.counts.Refused++
 		}
-		hold := s.hold
+		hold, tap := s.hold, s.tap
 		s.mu.Unlock()
+		if tap != nil {
+			tap(dump(r))
+		}
 		if hold != nil {
 			select {
 			case s.arrived <- struct{}{}:

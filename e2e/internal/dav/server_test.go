@@ -2,6 +2,7 @@ package dav_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/emersion/go-webdav"
@@ -90,5 +91,25 @@ func TestHold(t *testing.T) {
 	release()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTap(t *testing.T) {
+	s, err := dav.Start("alice", "right")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var seen []byte // of the one request; read after its answer
+	s.Tap(func(request []byte) { seen = request })
+	resp, err := http.Post(s.URL("127.0.0.1")+"/x?query", "text/plain", strings.NewReader("the body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	for _, want := range []string{"POST /x?query", "Content-Type: text/plain", "the body"} {
+		if !strings.Contains(string(seen), want) {
+			t.Errorf("the tap did not see %q in %q", want, seen)
+		}
 	}
 }
