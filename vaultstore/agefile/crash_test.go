@@ -48,7 +48,7 @@ func TestPowerLossAfterKill(t *testing.T) {
 // it depends on what the first left. try goes by both plans; it reports
 // whether the first process was killed at all.
 func everyPair(t *testing.T, try func(t *testing.T, one, two *faults) (killed bool)) {
-	for k, killed := 1, true; killed; k += (crashStride + 1) / 2 {
+	for k, killed := 1, true; killed; k += crashStride {
 		for _, how := range []faultKind{powerLoss, powerMixed} {
 			for j, heir := 1, true; heir; j++ {
 				one, two := &faults{at: k, how: killAfter}, &faults{at: j, how: how}

@@ -152,14 +152,10 @@ func (k *keyring) list(owner, kind string, id identity) (*sealer, error) {
 }
 
 // promote gives a pending identity its final name, which nothing ever
-// overwrites. The caller holds the owner's lock.
+// overwrites; settle makes that durable. The caller holds the owner's lock.
 func (k *keyring) promote(owner, kind string, s *sealer) error {
 	base := k.base(owner, kind)
-	dir := path.Dir(base)
 	if err := k.fs.link(base+pendingExt, base+keyExt); err != nil {
-		return err
-	}
-	if err := k.fs.syncDir(dir); err != nil {
 		return err
 	}
 	k.mu.Lock()

@@ -170,12 +170,12 @@ func (s *suite) oddNames() {
 	if got := s.listed("alice"); len(got) != len(generations) {
 		s.Errorf("%d addresses were put and %d are listed", len(generations), len(got))
 	}
-	for _, owner := range oddNames[:40] {
+	for _, owner := range oddNames[:15] {
 		a := address("N")
 		a.Owner = owner
 		s.put(entry(a, s.class(), owner), vaultstore.CreateOnly)
 	}
-	for _, owner := range oddNames[:40] {
+	for _, owner := range oddNames[:15] {
 		if got := s.listed(owner); len(got) != 1 || got[0].Address.Owner != owner {
 			s.Errorf("owner %q has %s", owner, names(got))
 		}
