@@ -12,7 +12,7 @@ var (
 	ErrSealed         = errors.New("sealed: the identity that opens it is not here")
 	ErrTampered       = errors.New("not what was written here")
 	ErrRollback       = errors.New("older than what was last written here")
-	ErrMissing        = errors.New("listed in the index, but its file is gone")
+	ErrMissing        = errors.New("gone, though it was written")
 	ErrTooLarge       = errors.New("too large")
 	ErrClass          = errors.New("class refused")
 	ErrInvalid        = errors.New("invalid")
