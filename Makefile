@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test build guests bench fuzz soak lint cross clean
+.PHONY: demo test race build guests bench fuzz soak lint cross clean
 
 # A real connector fetches real contacts with a credential it never sees.
 demo:
@@ -14,6 +14,9 @@ demo:
 test: guests
 	@scripts/deps
 	@$(GO) run ./scripts/testall $(TESTFLAGS)
+
+race: guests
+	@$(GO) run ./scripts/testall -race
 
 build: guests
 	$(GO) build -buildvcs=false -trimpath -o bin/ ./cmd/sallyport

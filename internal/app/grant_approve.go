@@ -61,15 +61,8 @@ type proposal struct {
 // yes: signed, pinning the digests of manifest and modules and all that was
 // shown.
 func (a *App) Approve(ctx context.Context, o Approve) (Result, error) {
-	grant, err := a.grantOf(o.GrantFile)
+	grant, c, pkg, err := a.openFor(o.GrantFile, o.Connector)
 	if err != nil {
-		return nil, err
-	}
-	c, pkg, err := a.openPackage(o.Connector)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.matchGrant(grant, c.manifest); err != nil {
 		return nil, err
 	}
 	stores, err := a.open(ctx)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -34,6 +35,20 @@ func (a *App) grantOf(file string) (*capabilities.Grant, error) {
 }
 
 const maxGrantBytes = 1 << 20
+
+// openFor opens a connector for the grant in file, or the owner's own without
+// one.
+func (a *App) openFor(file, arg string) (*capabilities.Grant, *connector, host.Package, error) {
+	grant, err := a.grantOf(file)
+	if err != nil {
+		return nil, nil, host.Package{}, err
+	}
+	c, pkg, err := a.openPackage(arg)
+	if err == nil {
+		err = a.matchGrant(grant, c.manifest)
+	}
+	return grant, c, pkg, err
+}
 
 // matchGrant refuses a grant that could never run this connector.
 func (a *App) matchGrant(g *capabilities.Grant, m *manifests.Manifest) error {

@@ -102,15 +102,8 @@ func (a *App) Run(ctx context.Context, o Run) (Result, error) {
 	if o.Unattended {
 		a.Terminal = nil
 	}
-	grant, err := a.grantOf(o.GrantFile)
+	grant, c, pkg, err := a.openFor(o.GrantFile, o.Connector)
 	if err != nil {
-		return nil, err
-	}
-	c, pkg, err := a.openPackage(o.Connector)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.matchGrant(grant, c.manifest); err != nil {
 		return nil, err
 	}
 	stores, err := a.open(ctx)
