@@ -6,6 +6,12 @@
 //		storetest.Run(t, func(t *testing.T) vaultstore.Store { return memory.New() })
 //	}
 //
+// # Promise
+//
+// A backend that passes keeps the contract of vaultstore.Store as far as one
+// process can see it. The suite writes only to the stores that it is given,
+// and fails with addresses and names, never with a value.
+//
 // [Reopen] is for the backends that outlive a process. What is particular to
 // one backend, such as damaged files, is tested beside it.
 package storetest
