@@ -192,7 +192,11 @@ func plainQuery(q string) bool {
 // exceptions.
 func (r *run) mayReach(o *outgoing) abi.Status {
 	if ok, why := manifests.AllowEgress(r.bound.Egress, o.target); !ok {
-		return r.refuseRequest(o, "egress", why, "add a rule to /egress in the manifest, and approve again", abi.StatusDenied)
+		reason, remedy, _ := strings.Cut(why, ": ")
+		if remedy != "" {
+			remedy += " in the manifest, and approve again"
+		}
+		return r.refuseRequest(o, "egress", reason, remedy, abi.StatusDenied)
 	}
 	if ok, _ := manifests.AllowEgress(*r.approvedEgress.Load(), o.target); !ok {
 		return r.refuseRequest(o, "egress_not_approved", "the owner did not approve it", "run: "+capabilities.ApproveCommand(r.scope), abi.StatusDenied)
