@@ -126,7 +126,7 @@ func (s *source) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case "/malformed":
 		s.hijack(w, "HTTP/1.1 "+strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")+"\r\n\r\n")
 	case "/redirect":
-		http.Redirect(w, req, "https://evil.example/", 302)
+		http.Redirect(w, req, "https://evil.example/", http.StatusFound)
 	case "/echo":
 		b := make([]byte, 1000)
 		n, _ := req.Body.Read(b)
