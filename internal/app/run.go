@@ -57,7 +57,7 @@ func (r Ran) Text(io.Writer) error {
 	w := r.app.Stderr
 	for _, f := range r.Refusals {
 		if text := r.app.localText(f.Error()); !strings.Contains(r.said, text) {
-			fmt.Fprintf(w, "refused: %s\n", terminal.Clean(text, maxMessage))
+			fmt.Fprintf(w, "%s\n", terminal.Clean(text, maxMessage))
 		}
 	}
 	for _, name := range r.Rejected {

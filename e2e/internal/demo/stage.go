@@ -114,11 +114,11 @@ func nothing(string) {}
 func (s *stage) some(text string, prefixes ...string) {
 	more := 0
 	for line := range strings.Lines(text) {
-		begins := func(prefix string) bool { return strings.HasPrefix(line, "refused: "+prefix) }
+		begins := func(prefix string) bool { return strings.HasPrefix(line, prefix) }
 		switch {
 		case slices.ContainsFunc(prefixes, begins):
 			s.show(line)
-		case begins(""):
+		case strings.Contains(line, " refused: "):
 			more++
 		}
 	}
