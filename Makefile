@@ -31,9 +31,11 @@ bench: guests
 fuzz:
 	@scripts/fuzz
 
-# The same connector again and again for SOAK, watching what grows.
+# A vault's writer killed a thousand times; then the same connector again and
+# again for SOAK, watching what grows.
 SOAK ?= 10m
 soak: guests
+	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestKilledWriter$$' ./vaultstore/agefile
 	SOAK=$(SOAK) $(GO) test -C e2e -v -count=1 -timeout 0 -run '^TestSoak$$' .
 
 lint:
