@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/approvals"
 	"github.com/sallyport-host/sallyport/internal/audit"
 	"github.com/sallyport-host/sallyport/internal/home"
 	"github.com/sallyport-host/sallyport/internal/terminal"
@@ -60,7 +61,8 @@ func (f *memoryFiles) Open(context.Context) (*Stores, error) {
 
 type memoryApprovals struct {
 	*host.MemoryApprovals
-	scopes []capabilities.Scope
+	markErr error // of a vault that cannot be told
+	scopes  []capabilities.Scope
 }
 
 func (m *memoryApprovals) Approve(_ context.Context, a capabilities.Approval) (capabilities.Approval, error) {
@@ -69,7 +71,7 @@ func (m *memoryApprovals) Approve(_ context.Context, a capabilities.Approval) (c
 }
 func (m *memoryApprovals) Revoke(_ context.Context, s capabilities.Scope) (capabilities.Revocation, error) {
 	r := capabilities.Revocation{Scope: s, At: time.Now().UTC()}
-	return r, m.MemoryApprovals.Revoke(r)
+	return r, errors.Join(m.MemoryApprovals.Revoke(r), m.markErr)
 }
 func (m *memoryApprovals) List(context.Context, string) ([]capabilities.Scope, error) {
 	return m.scopes, nil
@@ -181,6 +183,33 @@ func (f *fixture) set(t *testing.T, value string) (Result, error) {
 	t.Helper()
 	f.Stdin = strings.NewReader(value)
 	return f.VaultSet(t.Context(), VaultSet{Connector: f.connector, Name: "NOTES_TOKEN", Stdin: true})
+}
+
+func TestARevocationThatTheVaultWasNotToldOfIsAudited(t *testing.T) {
+	f := newFixture(t)
+	m, err := manifests.Parse([]byte(noteManifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := m.Bind(map[string]any{"pages": 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := f.files.stores.Approvals.(*memoryApprovals)
+	digest := map[abi.Role]string{abi.RoleCollector: strings.Repeat("0", 64)}
+	if _, err := store.Approve(t.Context(), capabilities.NewApproval(b, f.scope("notes"), digest, capabilities.ModeLocal, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	store.markErr = approvals.ErrMark
+	if _, err := f.GrantRevoke(t.Context(), f.connector); !errors.Is(err, approvals.ErrMark) {
+		t.Fatalf("%v, want ErrMark", err)
+	}
+	for _, e := range f.files.audit.Events() {
+		if e.Kind == host.EventRevocation && e.Allowed {
+			return
+		}
+	}
+	t.Error("the revocation is not in the audit log")
 }
 
 func TestVaultSetKeepsWhatWas(t *testing.T) {
@@ -449,5 +478,24 @@ func TestDisclosureIsClean(t *testing.T) {
 	f.show(p)
 	if !strings.Contains(seen(), "new thing") || f.errs.Len() > 0 {
 		t.Errorf("a person at the terminal does not see it: %q", seen())
+	}
+}
+
+func TestATornLineIsEndedBeforeMoreIsAppended(t *testing.T) {
+	for before, want := range map[string]string{"": "", "{}\n": "{}\n", "{}\n{\"ty": "{}\n{\"ty\n"} {
+		path := filepath.Join(t.TempDir(), "out.jsonl")
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(endLine(path, f), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%q became %q, %v; want %q", before, got, err, want)
+		}
 	}
 }

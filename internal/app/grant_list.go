@@ -126,12 +126,18 @@ func (a *App) GrantRevoke(ctx context.Context, connector string) (Result, error)
 	if errors.Is(err, approvals.ErrNothing) {
 		return nil, usage("%s was never approved here; see: %s", key, a.command("grant", "list"))
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, approvals.ErrMark) {
 		return nil, err
 	}
+	// With ErrMark the tombstone stands, and only the vault was not told: the
+	// log must say so all the more.
+	markErr := err
 	event := host.Event{Time: revocation.At, Kind: host.EventRevocation, Scope: scope, Op: "revoke", Allowed: true, Serial: revocation.Serial}
 	if err := stores.Audit.Append(ctx, event); err != nil {
-		return nil, internal("%s is revoked, but the audit log does not say so: %w", key, err)
+		return nil, errors.Join(markErr, internal("%s is revoked, but the audit log does not say so: %w", key, err))
+	}
+	if markErr != nil {
+		return nil, markErr
 	}
 	return Revoked{Revocation: revocation}, nil
 }

@@ -130,6 +130,26 @@ func (a *App) Run(ctx context.Context, o Run) (Result, error) {
 	return ran, err
 }
 
+// endLine ends the line that a killed run left half written, so that the next
+// record does not become a part of it and lost with it.
+func endLine(path string, out *os.File) error {
+	info, err := out.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return err
+	}
+	_, err = out.WriteString("\n")
+	return err
+}
+
 // collect runs the loaded connector into its sink.
 func (a *App) collect(ctx context.Context, h *host.Host, c *host.Connector, o Run, grant *capabilities.Grant) (Ran, error) {
 	out := a.Stdout
@@ -141,6 +161,9 @@ func (a *App) collect(ctx context.Context, h *host.Host, c *host.Connector, o Ru
 			return Ran{}, fileError("--out", o.Out, err)
 		}
 		defer f.Close()
+		if err := endLine(o.Out, f); err != nil {
+			return Ran{}, fileError("--out", o.Out, err)
+		}
 		out = f
 	}
 	watched := &watchedWriter{w: out}

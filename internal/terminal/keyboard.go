@@ -120,7 +120,9 @@ const (
 	keyBackspace = 0x08
 	keyKillLine  = 0x15
 	keyKillWord  = 0x17
+	keySuspend   = 0x1a
 	keyEscape    = 0x1b
+	keyQuit      = 0x1c
 	keyDelete    = 0x7f
 )
 
@@ -156,6 +158,7 @@ func (k *keyboard) secret(ctx context.Context) ([]byte, error) {
 			s = s[:len(s)-n]
 		case keyKillLine, keyKillWord:
 			s = s[:0]
+		case keySuspend, keyQuit: // signals elsewhere; no part of a secret
 		case keyEscape:
 			if err := k.escape(ctx); err != nil {
 				return done(err)

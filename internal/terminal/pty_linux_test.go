@@ -95,7 +95,10 @@ func TestSecretOnRealTerminal(t *testing.T) {
 	if localFlags(t, tty)&unix.ISIG == 0 {
 		t.Error("Ctrl-C does not work while a secret is typed")
 	}
-	go func() { _, _ = keyboard.WriteString(canary + long + "\r") }()
+	if state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS); err != nil || state.Cc[unix.VSUSP] != 0 || state.Cc[unix.VQUIT] != 0 {
+		t.Error("Ctrl-Z or Ctrl-\\ hands the terminal over while a secret is typed")
+	}
+	go func() { _, _ = keyboard.WriteString(canary + "\x1a\x1c" + long + "\r") }()
 	r := <-got
 	if r.err != nil || string(r.secret) != canary+long {
 		t.Fatalf("got %d bytes, %v; want %d", len(r.secret), r.err, len(canary+long))
