@@ -48,6 +48,13 @@ type item struct {
 	prop   prop
 }
 
+// gone reports whether the server says that the resource is not there any
+// more; nothing else is taken for it.
+func (it item) gone() bool { return it.status == 404 || it.status == 410 }
+
+// failed reports whether the server could not tell of the resource.
+func (it item) failed() bool { return it.status != 0 && it.status != 200 && !it.gone() }
+
 type prop struct {
 	DisplayName  string `xml:"DAV: displayname"`
 	ResourceType struct {
@@ -107,9 +114,13 @@ func readMultistatus(from string, body io.Reader, each func(item) error) (answer
 		return a, err
 	}
 	dec := xml.NewDecoder(body)
+	whole := false
 	for {
 		token, err := dec.Token()
 		if err == io.EOF {
+			if !whole {
+				return a, fmt.Errorf("the answer of %s is not what was asked for", base.Path)
+			}
 			return a, nil
 		}
 		if err != nil {
@@ -120,6 +131,8 @@ func readMultistatus(from string, body io.Reader, each func(item) error) (answer
 			continue
 		}
 		switch start.Name.Local {
+		case "multistatus":
+			whole = true // the decoder refuses one that is not closed
 		case "response":
 			var r response
 			if err = dec.DecodeElement(&r, &start); err == nil {
@@ -184,6 +197,10 @@ func resolve(base *url.URL, href string) (string, error) {
 		return "", errors.New("the server names a resource by something that is no URL")
 	}
 	u = base.ResolveReference(u)
+	if u.Hostname() == base.Hostname() {
+		// A server behind a proxy that ends TLS writes its own scheme and port.
+		u.Scheme, u.Host = base.Scheme, base.Host
+	}
 	u.Fragment, u.RawFragment, u.RawPath = "", "", ""
 	return u.String(), nil
 }

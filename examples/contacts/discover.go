@@ -39,13 +39,16 @@ func (d *dav) addressBooks(ctx context.Context, base string) ([]book, error) {
 	if start.prop.ResourceType.AddressBook != nil {
 		return []book{bookOf(start)}, nil
 	}
-	homes, err := d.homes(ctx, start)
+	homes, told, err := d.homes(ctx, start)
 	if err != nil {
 		return nil, err
 	}
 	found := map[string]book{}
 	for _, home := range homes {
 		_, err := d.ask(ctx, "PROPFIND", home, "1", propfindBooks, func(it item) error {
+			if it.failed() {
+				return incomplete("the list of address books")
+			}
 			if it.prop.ResourceType.AddressBook != nil {
 				b := bookOf(it)
 				found[b.ID] = b
@@ -55,6 +58,10 @@ func (d *dav) addressBooks(ctx context.Context, base string) ([]book, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if len(found) == 0 && !told {
+		// To go on would be to report all that was ever collected as deleted.
+		return nil, &sallyport.Failure{Message: "the server names no place for address books, and none was found; give the address of one as base_url", Recovery: sallyport.ManualActionRequired}
 	}
 	books := make([]book, 0, len(found))
 	for _, b := range found {
@@ -112,30 +119,30 @@ func (d *dav) one(ctx context.Context, target, body string) (found item, err err
 	return found, err
 }
 
-// homes returns the collections that hold the account's address books.
-func (d *dav) homes(ctx context.Context, start item) ([]string, error) {
+// homes returns the collections that hold the account's address books. told
+// says that the server named them, and not only the place that was asked.
+func (d *dav) homes(ctx context.Context, start item) (homes []string, told bool, err error) {
 	if href := start.prop.Principal.Href; href != "" {
 		principal, err := resolveFrom(start.url, href)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if start, err = d.one(ctx, principal, propfindStart); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		start.url = principal // some servers answer for another one
 	}
-	var homes []string
 	for _, href := range start.prop.HomeSet.Hrefs {
 		home, err := resolveFrom(start.url, href)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		homes = append(homes, home)
 	}
 	if len(homes) == 0 { // a folder of address books that says nothing of homes
-		homes = []string{start.url}
+		return []string{start.url}, false, nil
 	}
-	return homes, nil
+	return homes, true, nil
 }
 
 func resolveFrom(base, href string) (string, error) {

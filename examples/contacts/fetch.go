@@ -65,9 +65,15 @@ func (d *dav) multiget(ctx context.Context, b book, names []string) ([]fetched, 
 	body.WriteString(`</C:addressbook-multiget>`)
 	found := map[string]fetched{}
 	_, err := d.ask(ctx, "REPORT", b.URL, "1", body.String(), func(it item) error {
-		name, ok := cardName(b, it)
-		if !ok || it.status != 0 && it.status != 200 || it.prop.Card == "" {
+		name, ok, err := cardName(b, it)
+		switch {
+		case err != nil || !ok:
+			return err
+		case it.gone():
+			found[name] = fetched{name: name, gone: true}
 			return nil
+		case it.prop.Card == "":
+			return nil // not delivered, whatever the reason: below
 		}
 		f := fetched{name: name, etag: it.prop.ETag}
 		card, err := parseCard(it.prop.Card)
@@ -85,7 +91,9 @@ func (d *dav) multiget(ctx context.Context, b book, names []string) ([]fetched, 
 	for _, name := range names {
 		f, ok := found[name]
 		if !ok {
-			f = fetched{name: name, gone: true}
+			// Only a server that says so has deleted a card. The cursor stays
+			// where it was, and the next run asks again.
+			return nil, incomplete("a contact that it had listed")
 		}
 		out = append(out, f)
 	}

@@ -54,14 +54,20 @@ func (d *dav) changes(ctx context.Context, b book, token string) (listing, error
 		body := `<sync-collection xmlns="DAV:"><sync-token>` + quoted.String() + `</sync-token><sync-level>1</sync-level>` +
 			`<prop><getetag/><resourcetype/></prop></sync-collection>`
 		a, err := d.ask(ctx, "REPORT", b.URL, "0", body, func(it item) error {
-			name, ok := cardName(b, it)
-			switch {
-			case it.status == 507:
+			if it.status == 507 {
 				cut = true // more to come: section 3.6
+				return nil
+			}
+			name, ok, err := cardName(b, it)
+			switch {
+			case err != nil:
+				return err
 			case !ok:
-			case it.status == 404 || it.status == 410:
+			case it.gone():
 				delete(l.cards, name)
 				l.removed[name] = true
+			case it.failed():
+				return incomplete("a contact that has changed")
 			default:
 				delete(l.removed, name)
 				l.cards[name] = it.prop.ETag
@@ -86,21 +92,49 @@ func (d *dav) changes(ctx context.Context, b book, token string) (listing, error
 // listAll lists a book's cards with their etags.
 func (d *dav) listAll(ctx context.Context, b book) (listing, error) {
 	l := listing{complete: true, cards: map[string]string{}}
+	itself := false
 	_, err := d.ask(ctx, "PROPFIND", b.URL, "1", propfindCards, func(it item) error {
-		if name, ok := cardName(b, it); ok && it.status == 0 {
+		if it.failed() {
+			return incomplete("an address book's list")
+		}
+		itself = itself || isBook(b, it)
+		name, ok, err := cardName(b, it)
+		if ok && !it.gone() {
 			l.cards[name] = it.prop.ETag
 		}
-		return nil
+		return err
 	})
+	if err == nil && !itself {
+		// RFC 4918, 9.1: a listing names the collection too. One that does
+		// not is some other answer, and no sign that all is deleted.
+		err = incomplete("an address book's list")
+	}
 	return l, err
 }
 
-// cardName returns a card's name below its book's URL. What lies deeper or
-// elsewhere is no card of the book.
-func cardName(b book, it item) (string, bool) {
-	name, ok := strings.CutPrefix(it.url, b.URL)
-	if !ok || name == "" || strings.Contains(name, "/") || it.prop.ResourceType.Collection != nil {
-		return "", false
+// cardName returns a card's name below its book's URL. What lies deeper is no
+// card of the book. What lies elsewhere is an error: the server names things
+// in a way that is not understood, and to pass over them would lose them.
+func cardName(b book, it item) (name string, ok bool, err error) {
+	if isBook(b, it) {
+		return "", false, nil
 	}
-	return name, true
+	name, below := strings.CutPrefix(it.url, b.URL)
+	switch {
+	case !below:
+		return "", false, &sallyport.Failure{Message: "the server names a resource outside the address book that was asked about"}
+	case strings.Contains(name, "/") || it.prop.ResourceType.Collection != nil:
+		return "", false, nil
+	}
+	return name, true, nil
+}
+
+func isBook(b book, it item) bool {
+	return strings.TrimSuffix(it.url, "/") == strings.TrimSuffix(b.URL, "/")
+}
+
+// incomplete is the error of an answer that leaves something out: the run
+// fails, its cursors stay, and a later run asks again.
+func incomplete(what string) error {
+	return &sallyport.Failure{Message: "the server did not deliver " + what, Retryable: true, Code: "source_unavailable", Recovery: sallyport.RetryByRuntime}
 }
