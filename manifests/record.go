@@ -64,7 +64,7 @@ func (s *Stream) ValidateDecoded(v any) error {
 	if s.schema == nil {
 		return recordError("the stream has no schema")
 	}
-	switch weight, ok := weigh(v, abi.MaxMessageDepth); {
+	switch weight, ok := weigh(v, abi.MaxMessageDepth, 0); {
 	case !ok:
 		return recordError("it is nested too deep, or has a number that is too long or too large")
 	case weight > maxWork/s.schema.size:
@@ -145,23 +145,27 @@ func (p *parser) recordSchema(n node) *recordSchema {
 	return r
 }
 
-// weigh counts the values in v, and reports whether they are within depth and
-// their numbers within bounds.
-func weigh(v any, depth int) (count int, ok bool) {
-	count = 1
+// pathWeight is how many bytes of the names on the way to a value weigh as
+// much as a value: the validator writes them out at each.
+const pathWeight = 32
+
+// weigh counts the values in v, each with the names on its way, and reports
+// whether they are within depth and their numbers within bounds.
+func weigh(v any, depth, path int) (count int, ok bool) {
+	count = 1 + path/pathWeight
 	switch v := v.(type) {
 	case json.Number:
 		return count, saneNumber(string(v))
 	case map[string]any:
-		for _, e := range v {
-			n, ok := weighInside(e, depth)
+		for name, e := range v {
+			n, ok := weighInside(e, depth, path+len(name))
 			if count += n; !ok {
 				return count, false
 			}
 		}
 	case []any:
 		for _, e := range v {
-			n, ok := weighInside(e, depth)
+			n, ok := weighInside(e, depth, path)
 			if count += n; !ok {
 				return count, false
 			}
@@ -170,11 +174,11 @@ func weigh(v any, depth int) (count int, ok bool) {
 	return count, true
 }
 
-func weighInside(v any, depth int) (int, bool) {
+func weighInside(v any, depth, path int) (int, bool) {
 	if depth == 0 {
 		return 0, false
 	}
-	return weigh(v, depth-1)
+	return weigh(v, depth-1, path)
 }
 
 func saneNumber(s string) bool {
@@ -201,8 +205,11 @@ func walkNumbers(n node, bad func(node)) {
 			walkNumbers(n.get(key), bad)
 		}
 	case []any:
-		for _, item := range n.items() {
-			walkNumbers(item, bad)
+		for i, item := range v {
+			if number, ok := item.(json.Number); ok && saneNumber(string(number)) {
+				continue // no pointer for each of a long list
+			}
+			walkNumbers(node{item, true, n.pointer + "/" + strconv.Itoa(i)}, bad)
 		}
 	}
 }

@@ -4,8 +4,8 @@
 // # Promise
 //
 // One text has one reading: a duplicate key, invalid UTF-8, a lone surrogate
-// escape, trailing data, too many bytes or too deep a nesting is an error with
-// its offset, never a guess. An error never quotes the text. It is a leaf of
+// escape, trailing data, too many bytes, too deep a nesting or too long a path
+// is an error with its offset, never a guess. An error never quotes the text. It is a leaf of
 // the import graph: any package of the tree may use it.
 package strictjson
 
@@ -27,6 +27,10 @@ type Limits struct {
 
 // DefaultMaxDepth is the nesting that a zero [Limits] allows.
 const DefaultMaxDepth = 64
+
+// MaxPathBytes bounds the names on the way to a value, all together: whoever
+// walks the value and says where it stands pays for them again at each item.
+const MaxPathBytes = 2 << 10
 
 // The kinds of error, beside a plain syntax error.
 var (
@@ -86,6 +90,7 @@ type parser struct {
 	at    int
 	depth int
 	path  []step
+	names int // bytes of the keys on path
 }
 
 // step is a key, or an index when key is "" and index > 0 (counted from 1).
@@ -179,6 +184,9 @@ func (p *parser) object() (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if p.names += len(key); p.names > MaxPathBytes {
+			return nil, p.fail(ErrTooLarge)
+		}
 		p.path = append(p.path, step{key: key})
 		if _, dup := m[key]; dup {
 			return nil, p.fail(ErrDuplicate)
@@ -192,6 +200,7 @@ func (p *parser) object() (any, error) {
 			return nil, err
 		}
 		p.path = p.path[:len(p.path)-1]
+		p.names -= len(key)
 		if done, err := p.next('}'); done || err != nil {
 			return m, err
 		}
