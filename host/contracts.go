@@ -48,6 +48,7 @@ const (
 	EventApproval    EventKind = "approval"
 	EventRevocation  EventKind = "revocation"
 	EventVault       EventKind = "vault"
+	EventAudit       EventKind = "audit"     // the log itself
 	EventViolation   EventKind = "violation" // the guest broke the protocol
 )
 

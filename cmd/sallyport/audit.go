@@ -18,7 +18,7 @@ func (c *cli) audit() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 	}
-	cmd.AddCommand(c.auditShow(), c.auditVerify())
+	cmd.AddCommand(c.auditShow(), c.auditVerify(), c.auditRotate())
 	return cmd
 }
 
@@ -49,4 +49,19 @@ func (c *cli) auditVerify() *cobra.Command {
 			return a.AuditVerify(ctx)
 		}),
 	}
+}
+
+func (c *cli) auditRotate() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Keep the audit log aside and begin another",
+		Long:  "Move the audit log aside, as it is, and begin another. It is the way on when the log was cut or changed.",
+		Args:  exactly(),
+		RunE: c.do(func(ctx context.Context, a *app.App, _ []string) (app.Result, error) {
+			return a.AuditRotate(ctx, yes)
+		}),
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
 }

@@ -100,6 +100,8 @@ func (m *memoryAudit) Read(context.Context, audit.Filter) iter.Seq2[audit.Line, 
 }
 func (m *memoryAudit) Verify(context.Context) (audit.Report, error) { return audit.Report{}, nil }
 
+func (m *memoryAudit) Rotate(context.Context, time.Time) (string, error) { return "", nil }
+
 // fixture is an app over memory, and a connector folder.
 type fixture struct {
 	*App

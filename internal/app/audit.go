@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -181,7 +182,44 @@ func (a *App) AuditVerify(ctx context.Context) (Result, error) {
 	}
 	v := Verified{Intact: report.Fault == nil, Report: report}
 	if !v.Intact {
-		return v, refused("%w; keep %s as it is and find out who changed it", report.Fault, a.Home.AuditDir())
+		return v, refused("%w; find out who changed it; to go on, keeping the file aside: %s", report.Fault, a.command("audit", "rotate"))
 	}
 	return v, nil
+}
+
+// Rotated is the result of [App.AuditRotate].
+type Rotated struct {
+	next
+	Kept string `json:"kept,omitempty"` // the old log's file
+}
+
+// Text says where the old log is.
+func (r Rotated) Text(w io.Writer) error {
+	if r.Kept == "" {
+		_, err := io.WriteString(w, "a new audit log begins; there was no old one\n")
+		return err
+	}
+	_, err := fmt.Fprintf(w, "a new audit log begins; the old one is kept in %s\n", terminal.Clean(r.Kept, maxMessage))
+	return err
+}
+
+// AuditRotate moves the audit log aside and begins another. It is the way on
+// when the log does not hold, and only the owner's word makes it go.
+func (a *App) AuditRotate(ctx context.Context, yes bool) (Result, error) {
+	stores, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stores.Close()
+	if err := a.confirm(ctx, yes, "begin a new audit log, and keep the old one aside?"); err != nil {
+		return nil, err
+	}
+	kept, err := stores.Audit.Rotate(ctx, a.Now())
+	if err != nil {
+		return nil, err
+	}
+	if kept != "" {
+		kept = filepath.Join(a.Home.AuditDir(), kept)
+	}
+	return Rotated{next: next{a.command("audit", "verify")}, Kept: kept}, nil
 }

@@ -19,6 +19,7 @@ type auditLog struct {
 	key   []byte
 	marks vaultstore.Marks
 	wrote atomic.Bool
+	sound atomic.Bool // the line that the vault remembers is there
 }
 
 var _ Audit = (*auditLog)(nil)
@@ -32,8 +33,23 @@ const anchorOwner = capabilities.DefaultOwner
 const anchorWait = 5 * time.Second
 
 func (l *auditLog) Append(ctx context.Context, events ...host.Event) error {
+	if !l.sound.Load() {
+		// Before the first line of this process: what is added to a log that
+		// was cut would cover up what is missing.
+		if err := l.log.Anchored(ctx, l.marks, anchorOwner); err != nil {
+			return err
+		}
+		l.sound.Store(true)
+	}
 	l.wrote.Store(true)
 	return l.log.Append(ctx, events...)
+}
+
+func (l *auditLog) Rotate(ctx context.Context, now time.Time) (kept string, err error) {
+	if kept, err = l.log.Rotate(ctx, l.marks, anchorOwner, now); err != nil {
+		return kept, err
+	}
+	return kept, l.Append(ctx, host.Event{Time: now.UTC(), Kind: host.EventAudit, Op: "rotate", Allowed: true, Rule: "rotated"})
 }
 
 func (l *auditLog) Read(ctx context.Context, f audit.Filter) iter.Seq2[audit.Line, error] {
@@ -57,7 +73,7 @@ func (l *auditLog) Read(ctx context.Context, f audit.Filter) iter.Seq2[audit.Lin
 
 func (l *auditLog) Verify(ctx context.Context) (audit.Report, error) {
 	// The anchor first: what is appended meanwhile only makes the log longer.
-	mark, err := l.marks.Mark(ctx, anchorOwner, audit.MarkName)
+	anchor, err := audit.AnchorIn(ctx, l.marks, anchorOwner)
 	if err != nil {
 		return audit.Report{}, err
 	}
@@ -66,7 +82,7 @@ func (l *auditLog) Verify(ctx context.Context) (audit.Report, error) {
 		return audit.Report{}, err
 	}
 	defer r.Close()
-	return audit.VerifyAnchored(r, l.key, audit.AnchorOf(mark))
+	return audit.VerifyAnchored(r, l.key, anchor)
 }
 
 // close tells the vault where the log ends. That it cannot is worth a

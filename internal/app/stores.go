@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
@@ -59,4 +60,7 @@ type Audit interface {
 	// Verify checks all of it. The error is that it could not be read; what is
 	// wrong with it is in the report.
 	Verify(ctx context.Context) (audit.Report, error)
+	// Rotate moves the log aside, whatever is wrong with it, and begins
+	// another. kept is the old one's file name, "" when there was none.
+	Rotate(ctx context.Context, now time.Time) (kept string, err error)
 }

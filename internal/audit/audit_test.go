@@ -170,6 +170,65 @@ func TestAnchor(t *testing.T) {
 	}
 }
 
+// A log that was cut is not anchored again, however much is added to it; one
+// that a crash tore is.
+func TestAnchorDoesNotCoverUpACut(t *testing.T) {
+	marks := memory.New()
+	dir := t.TempDir()
+	l := open(t, dir)
+	for i := range 6 {
+		l.mustAppend(t, event(i))
+	}
+	if err := l.Anchor(t.Context(), marks, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(l.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	for name, text := range map[string][]byte{
+		"cut": bytes.Join(lines[:3], nil), "gone": nil, "torn in a remembered line": append(bytes.Join(lines[:5], nil), lines[5][:20]...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(l.Path(), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			next := open(t, dir) // another process
+			if err := next.Anchored(t.Context(), marks, "ann"); !errors.Is(err, ErrTampered) {
+				t.Errorf("Anchored: %v", err)
+			}
+			for i := range 10 {
+				next.mustAppend(t, event(100+i))
+			}
+			if err := next.Anchor(t.Context(), marks, "ann"); !errors.Is(err, ErrTampered) {
+				t.Errorf("Anchor: %v", err)
+			}
+		})
+	}
+	if err := os.WriteFile(l.Path(), append(whole, lines[0][:20]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := open(t, dir)
+	if err := next.Anchored(t.Context(), marks, "ann"); err != nil {
+		t.Errorf("torn after the remembered line: %v", err)
+	}
+	next.mustAppend(t, event(7), event(8))
+	if err := next.Anchored(t.Context(), marks, "ann"); err != nil {
+		t.Errorf("torn and sealed off after the remembered line: %v", err)
+	}
+	if err := next.Anchor(t.Context(), marks, "ann"); err != nil {
+		t.Error(err)
+	}
+	if _, err := next.Rotate(t.Context(), marks, "ann", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	next.mustAppend(t, event(9))
+	if err := next.Anchor(t.Context(), marks, "ann"); err != nil {
+		t.Errorf("after a rotation: %v", err)
+	}
+}
+
 // TestClean: an event tells no more than it should, whoever worded it.
 func TestClean(t *testing.T) {
 	const canary = "canary-52aa"

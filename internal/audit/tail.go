@@ -70,7 +70,7 @@ func (l *Log) lastLine(size int64) (tail, error) {
 		r, mac, ok := l.seal.open(line)
 		if !ok {
 			return tail{}, fmt.Errorf("%w: the last line of %s was changed, or written with another key; "+
-				"see what: sallyport audit verify; to go on, move the file away", ErrTampered, l.Path())
+				"see what: sallyport audit verify; to go on, keeping it aside: sallyport audit rotate", ErrTampered, l.Path())
 		}
 		at.seq, at.mac = r.Seq, mac
 	}

@@ -253,6 +253,15 @@ func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
 	return kept, nil
 }
 
+// Rename moves a file of the folder to a new name, in the same folder or
+// another of its own, and makes that durable.
+func (d *Dir) Rename(from, to string) error {
+	if err := d.root.Rename(filepath.FromSlash(from), filepath.FromSlash(to)); err != nil {
+		return err
+	}
+	return d.flush(filepath.Dir(filepath.FromSlash(to)))
+}
+
 // Remove removes a file. That is on disk with the next file that is written to
 // the same folder.
 func (d *Dir) Remove(name string) error {
