@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,10 @@ type auditLog struct {
 	marks vaultstore.Marks
 	wrote atomic.Bool
 	sound atomic.Bool // the line that the vault remembers is there
+
+	once    sync.Once
+	serials map[capabilities.Scope]uint64 // the highest that the log tells of
+	readErr error
 }
 
 var _ Audit = (*auditLog)(nil)
@@ -50,6 +56,26 @@ func (l *auditLog) Rotate(ctx context.Context, now time.Time) (kept string, err 
 		return kept, err
 	}
 	return kept, l.Append(ctx, host.Event{Time: now.UTC(), Kind: host.EventAudit, Op: "rotate", Allowed: true, Rule: "rotated"})
+}
+
+// serial returns the highest serial of scope that the log tells of, as it was
+// when it was first asked: what this process adds, the vault's mark knows. So
+// an approval that was taken back does not live again when vault and approvals
+// are put back together to an earlier day, and the log is not.
+func (l *auditLog) serial(ctx context.Context, scope capabilities.Scope) (uint64, error) {
+	l.once.Do(func() {
+		l.serials = map[capabilities.Scope]uint64{}
+		for line, err := range l.Read(ctx, audit.Filter{}) {
+			switch {
+			case errors.Is(err, audit.ErrTampered): // what is written next is refused for it
+			case err != nil:
+				l.readErr = err
+			case line.Torn == nil && line.Event.Serial > l.serials[line.Event.Scope]:
+				l.serials[line.Event.Scope] = line.Event.Serial
+			}
+		}
+	})
+	return l.serials[scope], l.readErr
 }
 
 func (l *auditLog) Read(ctx context.Context, f audit.Filter) iter.Seq2[audit.Line, error] {

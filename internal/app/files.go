@@ -68,11 +68,6 @@ func (f diskFiles) openRest(ctx context.Context, vault *agefile.Store, s *Stores
 		return err
 	}
 	defer clear(seed)
-	grants, err := approvals.Open(approvals.Options{Dir: f.home.ApprovalsDir(), Key: ed25519.NewKeyFromSeed(seed), Marks: vault})
-	if err != nil {
-		return err
-	}
-	s.Approvals, s.closers = grants, append(s.closers, grants.Close)
 	key, err := vault.HostKey(ctx, auditLabel)
 	if err != nil {
 		return err
@@ -83,6 +78,13 @@ func (f diskFiles) openRest(ctx context.Context, vault *agefile.Store, s *Stores
 	}
 	chain := &auditLog{log: log, key: key, marks: vault}
 	s.Audit, s.closers = chain, append(s.closers, func() error { return chain.close(f.logger) })
+	grants, err := approvals.Open(approvals.Options{
+		Dir: f.home.ApprovalsDir(), Key: ed25519.NewKeyFromSeed(seed), Marks: vault, Seen: chain.serial,
+	})
+	if err != nil {
+		return err
+	}
+	s.Approvals, s.closers = grants, append(s.closers, grants.Close)
 	states, err := statefile.Open(f.home.CursorsDir())
 	if err != nil {
 		return err

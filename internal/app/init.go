@@ -74,13 +74,19 @@ func (a *App) init(ctx context.Context, o Init) (Result, error) {
 			if done.RecoveryFile, err = writeRecovery(o.RecoveryOut, identity, recipient); err != nil {
 				return nil, err
 			}
-			undo = func() { _ = os.Remove(done.RecoveryFile) } // it opens nothing
+			undo = func() { _ = os.Remove(done.RecoveryFile) }
 		} else if err := a.showRecovery(ctx, identity, recipient); err != nil {
 			return nil, err
 		}
 	}
 	if err := a.Files.Init(ctx, done.RecoveryRecipient); err != nil {
-		undo()
+		// A vault may be there in spite of the error, and then this is the
+		// only key that recovers it.
+		if exists, look := a.Files.Exists(); look == nil && !exists || errors.Is(err, fs.ErrExist) {
+			undo()
+		} else if done.RecoveryFile != "" {
+			err = fmt.Errorf("%w; a vault may have been made all the same: keep %s", err, done.RecoveryFile)
+		}
 		if errors.Is(err, vaultstore.ErrInvalid) {
 			return nil, usage("--recovery-recipient: %w", err)
 		}

@@ -16,7 +16,7 @@
 //
 // Whoever can write to the folder can delete files, and so refuse; whoever
 // has the signing key can approve. When the vault with its marks is rolled
-// back together with the files, nothing here notices.
+// back together with the files, only [Options].Seen notices.
 //
 // # Files
 //
@@ -56,7 +56,11 @@ type Options struct {
 	Dir   string             // made when it is not there
 	Key   ed25519.PrivateKey // signs, and its public half checks
 	Marks vaultstore.Marks   // keeps the highest serial of each scope
-	Now   func() time.Time   // the clock; by default the system's
+	// Seen returns the highest serial of a scope that is known from elsewhere,
+	// 0 when none is: a second witness, for when the marks were put back
+	// together with the files. By default there is none.
+	Seen func(ctx context.Context, scope capabilities.Scope) (uint64, error)
+	Now  func() time.Time // the clock; by default the system's
 }
 
 // Store keeps approvals in files. It is safe for concurrent use, by several
@@ -66,6 +70,7 @@ type Store struct {
 	key   ed25519.PrivateKey
 	pub   ed25519.PublicKey
 	marks vaultstore.Marks
+	seen  func(ctx context.Context, scope capabilities.Scope) (uint64, error)
 	now   func() time.Time
 
 	mu       sync.Mutex
@@ -83,7 +88,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("approvals: %w", err)
 	}
-	s := &Store{dir: dir, key: o.Key, marks: o.Marks, now: o.Now, watchers: map[capabilities.Scope]map[chan struct{}]struct{}{}}
+	s := &Store{dir: dir, key: o.Key, marks: o.Marks, seen: o.Seen, now: o.Now, watchers: map[capabilities.Scope]map[chan struct{}]struct{}{}}
 	s.pub, _ = o.Key.Public().(ed25519.PublicKey)
 	if s.now == nil {
 		s.now = time.Now
@@ -146,7 +151,7 @@ func (s *Store) Revoke(ctx context.Context, scope capabilities.Scope) (capabilit
 		return capabilities.Revocation{}, fmt.Errorf("revoke: %w", err)
 	}
 	// A vault that does not open must not keep an approval alive.
-	mark, markErr := s.marks.Mark(ctx, scope.Owner, markName(scope))
+	mark, markErr := s.mark(ctx, scope)
 	standing := capabilities.Resolve(envelopes, s.pub, scope, mark)
 	if last := s.tombstone(scope, envelopes); last != nil && standing.Revoked && !standing.Replayed {
 		return *last, s.raise(ctx, scope, standing.HighWater)

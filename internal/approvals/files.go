@@ -72,9 +72,9 @@ func (s *Store) Standing(ctx context.Context, scope capabilities.Scope) (capabil
 // read resolves what is there. The mark is read first: whatever raises it
 // after that is newer than what the files say, and not older.
 func (s *Store) read(ctx context.Context, scope capabilities.Scope) (capabilities.Standing, error) {
-	mark, err := s.marks.Mark(ctx, scope.Owner, markName(scope))
+	mark, err := s.mark(ctx, scope)
 	if err != nil {
-		return capabilities.Standing{}, fmt.Errorf("%w: %w", ErrMark, err)
+		return capabilities.Standing{}, err
 	}
 	envelopes, problems, err := s.envelopes(scope)
 	if err != nil {
@@ -86,6 +86,20 @@ func (s *Store) read(ctx context.Context, scope capabilities.Scope) (capabilitie
 		standing.Problems = append(standing.Problems, "the files are in "+s.dir.Path(folder(scope)))
 	}
 	return standing, nil
+}
+
+// mark returns the highest serial of a scope that any witness knows of. With
+// an error it is the highest of those that answered.
+func (s *Store) mark(ctx context.Context, scope capabilities.Scope) (uint64, error) {
+	mark, err := s.marks.Mark(ctx, scope.Owner, markName(scope))
+	if s.seen != nil {
+		seen, seenErr := s.seen(ctx, scope)
+		mark, err = max(mark, seen), errors.Join(err, seenErr)
+	}
+	if err != nil {
+		return mark, fmt.Errorf("%w: %w", ErrMark, err)
+	}
+	return mark, nil
 }
 
 // envelopes reads the files of a scope, ordered by name. What is there and is
