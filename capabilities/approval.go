@@ -26,6 +26,8 @@ type Approval struct {
 	Options        map[string]any       `json:"options"`
 	Credentials    []ApprovedCredential `json:"credentials"`
 	Egress         []ApprovedEgress     `json:"egress"`
+	Streams        []string             `json:"streams,omitempty"`    // what may be collected
+	HostCalls      []ApprovedCall       `json:"host_calls,omitempty"` // what the host calls for the connector
 	Mode           Mode                 `json:"mode"`
 	ApprovedAt     time.Time            `json:"approved_at"`
 	ExpiresAt      time.Time            `json:"expires_at,omitzero"` // zero is never
@@ -66,6 +68,15 @@ type ApprovedEgress struct {
 	Deny    bool     `json:"deny,omitempty"`
 }
 
+// ApprovedCall is a call of the host's own: a probe, a token endpoint, an
+// address that the owner's browser is sent to.
+type ApprovedCall struct {
+	Credential string `json:"credential"`
+	Origin     string `json:"origin"`
+	Method     string `json:"method,omitempty"` // "" when it is not a request of the host's
+	Path       string `json:"path,omitempty"`
+}
+
 // Revocation is a tombstone: the approval it names, and every older one of
 // the scope, never lives again.
 type Revocation struct {
@@ -103,6 +114,12 @@ func NewApproval(b *manifests.Bound, scope Scope, modules map[abi.Role]string, m
 			rule.Methods = methods(e.Origin, e.Methods)
 		}
 		a.Egress = append(a.Egress, rule)
+	}
+	for _, s := range b.Manifest.Streams {
+		a.Streams = append(a.Streams, s.Name)
+	}
+	for _, c := range b.HostCalls() {
+		a.HostCalls = append(a.HostCalls, ApprovedCall{Credential: c.Credential, Origin: c.Origin, Method: c.Method, Path: c.Path})
 	}
 	return a
 }

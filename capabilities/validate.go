@@ -74,6 +74,19 @@ func (a *Approval) validateLists() error {
 			return err
 		}
 	}
+	if len(a.Streams) > maxRules || len(a.HostCalls) > maxRules {
+		return malformedf("streams or host_calls is too long")
+	}
+	for _, s := range a.Streams {
+		if s == "" || len(s) > maxText {
+			return malformedf("a stream's name is empty or too long")
+		}
+	}
+	for _, c := range a.HostCalls {
+		if c.Origin == "" || max(len(c.Credential), len(c.Origin), len(c.Method), len(c.Path)) > maxText {
+			return malformedf("a host call is incomplete or too long")
+		}
+	}
 	for _, e := range a.Egress {
 		if !validRule(e.Origin, e.Methods, e.Paths) {
 			return malformedf("an egress rule is incomplete or too long")

@@ -26,6 +26,16 @@ func Widening(old *Approval, next Approval) []string {
 		lines = append(lines, c.wider(old.Credential(c.Name))...)
 	}
 	lines = append(lines, widerEgress(old.Egress, next.Egress)...)
+	for _, s := range next.Streams {
+		if !slices.Contains(old.Streams, s) {
+			lines = append(lines, "it may collect "+s)
+		}
+	}
+	for _, c := range next.HostCalls {
+		if !slices.Contains(old.HostCalls, c) {
+			lines = append(lines, strings.Join(strings.Fields("for "+c.Credential+", Sallyport itself may call "+c.Method+" "+c.Origin+c.Path), " "))
+		}
+	}
 	for _, role := range slices.Sorted(maps.Keys(next.Modules)) {
 		if _, had := old.Modules[role]; !had {
 			lines = append(lines, fmt.Sprintf("a module of role %s may run", role))
