@@ -117,9 +117,10 @@ func bindOrigin(origin string, values map[string]any, faults *faultList) string 
 // coverage holds bound origins to egress: what [parser.coverage] could not
 // tell before.
 func (b *Bound) coverage(faults *faultList) {
+	rules := newEgressIndex(b.Egress)
 	for _, c := range b.Credentials {
 		for _, origin := range c.origins() {
-			if !reached(origin, b.Egress) {
+			if len(rules.covering(origin)) == 0 {
 				faults.add("", c.Name+" may go to "+origin+", which no egress rule covers", "choose options that lead where the manifest's egress allows")
 			}
 		}
@@ -138,9 +139,45 @@ func (c *Credential) origins() []string {
 	return list
 }
 
-// reached reports whether a rule that allows covers origin.
-func reached(origin string, rules []EgressRule) bool {
-	return slices.ContainsFunc(rules, func(r EgressRule) bool { return !r.Deny && originTextCovers(r.Origin, origin) })
+// egressIndex answers which rules that allow cover an origin. Each origin is parsed
+// once: a manifest can name thousands.
+type egressIndex struct {
+	rules    []EgressRule
+	parsed   []parsedRule
+	byOrigin map[string][]*EgressRule
+}
+
+type parsedRule struct {
+	origin Origin
+	wild   bool
+	ok     bool
+}
+
+func newEgressIndex(rules []EgressRule) *egressIndex {
+	r := &egressIndex{rules: rules, parsed: make([]parsedRule, len(rules)), byOrigin: map[string][]*EgressRule{}}
+	for i := range rules {
+		origin, wild, err := parseOriginRule(rules[i].Origin)
+		r.parsed[i] = parsedRule{origin, wild, err == nil}
+	}
+	return r
+}
+
+// covering returns the rules that allow and cover origin, as far as can be
+// told before options are bound.
+func (r *egressIndex) covering(origin string) []*EgressRule {
+	if known, ok := r.byOrigin[origin]; ok {
+		return known
+	}
+	var found []*EgressRule
+	o, err := ParseOrigin(origin)
+	for i := range r.rules {
+		rule, p := &r.rules[i], r.parsed[i]
+		if !rule.Deny && (rule.Origin == origin || err == nil && p.ok && p.origin.covers(p.wild, o)) {
+			found = append(found, rule)
+		}
+	}
+	r.byOrigin[origin] = found
+	return found
 }
 
 // coverage adds a fault for each place that a credential may go to and the
@@ -149,34 +186,40 @@ func (p *parser) coverage() {
 	if p.under("/egress") || p.under("/credentials_schema") {
 		return
 	}
+	rules := newEgressIndex(p.m.Egress)
+	open := slices.ContainsFunc(p.m.Egress, func(r EgressRule) bool { return !r.Deny && isTemplate(r.Origin) })
 	for _, c := range p.m.Credentials {
 		at := p.root.get("credentials_schema").get("properties").get(c.Name)
+		sendTo, capture := at.get("send_to").items(), at.get("capture").items()
 		for i, d := range c.SendTo {
-			p.covered(at.get("send_to").items()[i], d.Origin)
-			p.methodsCovered(at.get("send_to").items()[i], d)
+			p.covered(sendTo[i], d.Origin, rules, open)
+			p.methodsCovered(sendTo[i], d, rules)
 		}
 		for i, r := range c.Capture {
-			p.covered(at.get("capture").items()[i], r.Origin)
+			p.covered(capture[i], r.Origin, rules, open)
 		}
 	}
 }
 
-func (p *parser) covered(n node, origin string) {
-	open := isTemplate(origin) || slices.ContainsFunc(p.m.Egress, func(r EgressRule) bool { return !r.Deny && isTemplate(r.Origin) })
+// covered adds a fault when no rule covers origin. open says that one of them
+// is known only when options are bound.
+func (p *parser) covered(n node, origin string, rules *egressIndex, open bool) {
 	switch {
-	case reached(origin, p.m.Egress):
-	case open && len(p.m.Egress) > 0: // told when options are bound
+	case len(rules.covering(origin)) > 0:
+	case (open || isTemplate(origin)) && len(p.m.Egress) > 0: // told when options are bound
 	default:
 		p.add(n.get("origin").pointer, "no egress rule covers "+origin+", so that the credential could never go there", "add the origin to egress")
 	}
 }
 
-func (p *parser) methodsCovered(n node, d Destination) {
+func (p *parser) methodsCovered(n node, d Destination, rules *egressIndex) {
+	covering := rules.covering(d.Origin)
+	if len(covering) == 0 {
+		return
+	}
 	for _, method := range d.Methods {
-		allows := func(r EgressRule) bool {
-			return !r.Deny && originTextCovers(r.Origin, d.Origin) && MatchMethod(r.Methods, method)
-		}
-		if reached(d.Origin, p.m.Egress) && !slices.ContainsFunc(p.m.Egress, allows) && !(method == "HEAD" && !n.get("methods").there) {
+		allows := func(r *EgressRule) bool { return MatchMethod(r.Methods, method) }
+		if !slices.ContainsFunc(covering, allows) && !(method == "HEAD" && !n.get("methods").there) {
 			p.warn("%s: no egress rule for %s allows %s", strings.TrimSuffix(n.pointer, "/"), d.Origin, method)
 		}
 	}

@@ -168,7 +168,9 @@ type EgressRule struct {
 // denies it. why names the rule, or what is missing and how to add it, by
 // origin and method and never by path.
 //
-// A rule to deny that cannot be read denies everything.
+// A rule to deny also denies what a server may take for the same path: with
+// parameters behind a ";", with a slash at its end, escaped more than once.
+// Case is compared as it stands. One that cannot be read denies everything.
 func AllowEgress(rules []EgressRule, t Target) (ok bool, why string) {
 	var allowed *EgressRule
 	reached, method := false, false
@@ -213,5 +215,8 @@ func (r *EgressRule) covers(t Target) (method, path bool) {
 		return true, true
 	}
 	method = r.Deny && len(r.Methods) == 0 || MatchMethod(r.Methods, t.Method)
+	if r.Deny {
+		return method, matchLoosely(r.Paths, t.Path)
+	}
 	return method, MatchPath(r.Paths, t.Path)
 }

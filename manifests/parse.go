@@ -59,7 +59,12 @@ type parser struct {
 }
 
 func (p *parser) warn(format string, args ...any) {
-	p.m.Warnings = append(p.m.Warnings, showable(fmt.Sprintf(format, args...)))
+	switch n := len(p.m.Warnings); {
+	case n < MaxFaults-1:
+		p.m.Warnings = append(p.m.Warnings, showable(fmt.Sprintf(format, args...)))
+	case n == MaxFaults-1:
+		p.m.Warnings = append(p.m.Warnings, "there are more warnings: see to these first")
+	}
 }
 
 func syntaxFault(err error) error {

@@ -112,12 +112,27 @@ func decodeAt(segment string, i int) (c byte, n int, err error) {
 	if isTwoFaced(c) {
 		return 0, 0, pathError("has an escaped slash, backslash or control character")
 	}
-	if c == '%' {
-		if again, ok := unescapeAt(segment, i+2); ok && (isTwoFaced(again) || again == '.' || again == '%') {
-			return 0, 0, pathError("has an escape that is escaped again")
-		}
+	if c == '%' && escapedAgain(segment, i+3) {
+		return 0, 0, pathError("has an escape that is escaped again")
 	}
 	return c, 3, nil
+}
+
+// escapedAgain reports whether what follows an escaped "%" at i makes an
+// escape of it for a server that decodes twice, of something with two faces.
+// Its digits may be escaped themselves.
+func escapedAgain(segment string, i int) bool {
+	var digits [2]byte
+	for k := range digits {
+		if i >= len(segment) {
+			return false
+		}
+		digits[k], i = decodeByte(segment, i)
+	}
+	high, ok1 := unhex(digits[0])
+	low, ok2 := unhex(digits[1])
+	again := high<<4 | low
+	return ok1 && ok2 && (isTwoFaced(again) || again == '.' || again == '%')
 }
 
 func isTwoFaced(c byte) bool { return c == '/' || c == '\\' || c < 0x20 || c == 0x7f }
@@ -221,6 +236,40 @@ func matchPattern(pattern, path string) bool {
 		p = pNext
 	}
 	return true
+}
+
+// matchLoosely matches for a rule that denies: also what a server may take for
+// the same path. It leaves out what follows a ";" in a segment and one slash
+// at the end, and decodes as often as there is something to decode.
+func matchLoosely(patterns []string, escapedPath string) bool {
+	if MatchPath(patterns, escapedPath) {
+		return true
+	}
+	segments := strings.Split(escapedPath, "/")
+	for i, s := range segments {
+		for strings.Contains(s, "%") {
+			plain := decodeSegment(s)
+			if plain == s {
+				break
+			}
+			s = plain
+		}
+		segments[i], _, _ = strings.Cut(s, ";")
+	}
+	if n := len(segments); n > 2 && segments[n-1] == "" {
+		segments = segments[:n-1]
+	}
+	return MatchPath(patterns, strings.Join(segments, "/"))
+}
+
+func decodeSegment(s string) string {
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); {
+		var c byte
+		c, i = decodeByte(s, i)
+		out = append(out, c)
+	}
+	return string(out)
 }
 
 // sameSegment compares two segments as decoded.
