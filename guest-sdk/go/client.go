@@ -49,7 +49,7 @@ type Response struct {
 // bytes is [ErrTooLarge].
 func (r *Response) Bytes(most int64) ([]byte, error) {
 	defer r.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	b, err := io.ReadAll(io.LimitReader(r.Body, max(most, most+1)))
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +194,11 @@ func redirect(resp *Response) *Request {
 	to = from.ResolveReference(to)
 	to.Fragment, to.RawFragment = "", ""
 	next.URL = to.String()
+	if to.Scheme != from.Scheme || to.Host != from.Host {
+		// What was for one origin is for no other: the host would refuse it.
+		next.Header.Del("Authorization")
+		next.Header.Del("Cookie")
+	}
 	return &next
 }
 

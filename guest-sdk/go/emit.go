@@ -3,6 +3,7 @@ package sallyport
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/sallyport-host/sallyport/guest-sdk/go/abi"
 )
@@ -91,7 +92,14 @@ func (r *Run) handOver(n int) error {
 		}
 	}
 	if st := res.Status(); st != abi.StatusOK { // nothing was taken
-		return r.refused("emit", batchName(given), st)
+		err := r.refused("emit", batchName(given), st)
+		if slices.ContainsFunc(given, func(w waiting) bool { return w.record }) {
+			// Records are lost: whatever the connector makes of the error, the
+			// run must not succeed, nor a cursor move past them.
+			r.broken = err
+			r.stop(err)
+		}
+		return err
 	}
 	taken := min(int(res.Len()), len(given))
 	for _, w := range given[:taken] {
