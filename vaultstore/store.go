@@ -74,6 +74,10 @@ type Store interface {
 	// expect. What remains is a tombstone with the next generation, so that a
 	// put that expects an older one still conflicts. [ErrNotFound] when there
 	// is nothing.
+	//
+	// With [AnyGeneration] it is the owner's word that the address is given
+	// up: it then also deletes what is lost or damaged, where the backend still
+	// knows of it, so that the address is of use again.
 	Delete(ctx context.Context, a Address, expect uint64) error
 
 	// List yields what an owner has stored, as it stood at one moment,

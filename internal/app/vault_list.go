@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/internal/terminal"
 	"github.com/sallyport-host/sallyport/vaultstore"
@@ -77,7 +78,11 @@ func (a *App) VaultList(ctx context.Context) (Result, error) {
 	list := Credentials{Owner: a.Owner, Credentials: []Credential{}}
 	for info, err := range stores.Vault.List(ctx, a.Owner) {
 		if err != nil {
-			return nil, err
+			err = a.unlisted(err)
+			if len(list.Credentials) == 0 {
+				return nil, err // not "the vault is empty"
+			}
+			return list, err // what was read all the same
 		}
 		v := info.Stages[vaultstore.Current]
 		list.Credentials = append(list.Credentials, Credential{
@@ -90,6 +95,16 @@ func (a *App) VaultList(ctx context.Context) (Result, error) {
 		list.Next = a.command("vault", "set", "CONNECTOR", "NAME")
 	}
 	return list, nil
+}
+
+// unlisted adds the way on to an error about one address.
+func (a *App) unlisted(err error) error {
+	var at *vaultstore.Error
+	if !errors.As(err, &at) || at.Address.Name == "" || errors.Is(err, vaultstore.ErrSealed) {
+		return err
+	}
+	scope := capabilities.Scope{Owner: at.Address.Owner, Connector: at.Address.Connector, Instance: at.Address.Instance, Grant: at.Address.Grant}
+	return fmt.Errorf("%w; or give it up: %s", err, a.localText(capabilities.RemoveCommand(scope, at.Address.Name)))
 }
 
 // Removed is the result of [App.VaultRemove].

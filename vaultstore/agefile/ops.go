@@ -2,6 +2,7 @@ package agefile
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -128,6 +129,9 @@ func (s *Store) Delete(ctx context.Context, a vaultstore.Address, expect uint64)
 func (s *Store) delete(ctx context.Context, a vaultstore.Address, expect uint64) error {
 	p, err := s.locate(a)
 	if err != nil {
+		if expect == vaultstore.AnyGeneration && damaged(err) {
+			return s.forget(ctx, a, err)
+		}
 		return err
 	}
 	tombstone, err := vaultstore.ApplyDelete(p.entry(), expect)
@@ -141,5 +145,37 @@ func (s *Store) delete(ctx context.Context, a vaultstore.Address, expect uint64)
 		return err
 	}
 	_, err = s.write(p.best.tree, tombstone, stateDeleted)
+	return err
+}
+
+// damaged reports whether an error is about one address, whose file is lost or
+// is not what was written there.
+func damaged(err error) bool {
+	return errors.Is(err, vaultstore.ErrMissing) || errors.Is(err, vaultstore.ErrTampered) || errors.Is(err, vaultstore.ErrRollback)
+}
+
+// forget deletes an address that cannot be read, so that it is of use again:
+// its tombstone goes where an index knows of it, past every generation that
+// was ever written. Where no index does, or one cannot be read, why stands.
+func (s *Store) forget(ctx context.Context, a vaultstore.Address, why error) error {
+	trees, fault := s.trees(a.Owner)
+	if fault != nil {
+		return why
+	}
+	var at *tree
+	var known uint64
+	for _, t := range trees {
+		if rec := t.index.records[a]; rec.state != stateNone && rec.generation >= known {
+			at, known = t, rec.generation
+		}
+	}
+	if at == nil {
+		return why
+	}
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	// One more than a writer that was stopped before its index may have used.
+	_, err := s.write(at, vaultstore.Entry{Address: a, Class: at.class, Generation: known + 2}, stateDeleted)
 	return err
 }

@@ -56,7 +56,7 @@ func (v *vault) refused(a vaultstore.Address, want error) {
 	if _, err := s.Put(v.t.Context(), entryOf(a, token, "fresh"), vaultstore.AnyGeneration); !errors.Is(err, want) {
 		v.t.Errorf("put: %v, want %v", err, want)
 	}
-	if err := s.Delete(v.t.Context(), a, vaultstore.AnyGeneration); !errors.Is(err, want) {
+	if err := s.Delete(v.t.Context(), a, 1); !errors.Is(err, want) {
 		v.t.Errorf("delete: %v, want %v", err, want)
 	}
 	var last error
