@@ -39,12 +39,13 @@ func TestScripts(t *testing.T) {
 			return setup(env.WorkDir)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":    codeCommand,
-			"guest":   guestCommand,
-			"sealed":  sealedCommand,
-			"replace": replaceCommand,
-			"mode":    modeCommand,
-			"chop":    chopCommand,
+			"code":     codeCommand,
+			"copytree": copyTree,
+			"guest":    guestCommand,
+			"sealed":   sealedCommand,
+			"replace":  replaceCommand,
+			"mode":     modeCommand,
+			"chop":     chopCommand,
 		},
 	})
 }
@@ -154,4 +155,37 @@ func chopCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	b = b[:bytes.LastIndexByte(bytes.TrimRight(b, "\n"), '\n')+1]
 	ts.Check(os.WriteFile(path, b, 0o600))
+}
+
+// copyTree copies folders, with what is in them and its permissions, into the
+// last one given.
+func copyTree(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: copytree DIR... INTO")
+	}
+	into := ts.MkAbs(args[len(args)-1])
+	for _, arg := range args[:len(args)-1] {
+		from := ts.MkAbs(arg)
+		ts.Check(filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(filepath.Dir(from), path)
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			if d.IsDir() {
+				return os.MkdirAll(filepath.Join(into, rel), info.Mode().Perm())
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(into, rel), data, info.Mode().Perm())
+		}))
+	}
 }
