@@ -10,7 +10,10 @@ import (
 )
 
 // Disclosure is what a grant hands over, in plain words. No list in it is nil,
-// and no text in it holds a control or direction character.
+// and no text in it holds a control or direction character. What the
+// connector's author wrote (its name and version, the titles of credentials,
+// the labels of streams) is cut to 72 characters and, inside a sentence,
+// stands in quotes, so that it cannot speak as the host.
 type Disclosure struct {
 	Connector   string           `json:"connector"`
 	Version     string           `json:"version"`
@@ -21,6 +24,7 @@ type Disclosure struct {
 	Reaches     []string         `json:"reaches"`      // every origin the guest may call, with methods and paths
 	Denied      []string         `json:"denied"`       // what is taken out of Reaches again
 	HostCalls   []string         `json:"host_calls"`   // every origin the host itself would call, and why
+	Unencrypted []string         `json:"unencrypted"`  // every origin among all these that is plain http
 	CannotReach string           `json:"cannot_reach"` // one sentence
 }
 
@@ -41,15 +45,15 @@ type HostCall struct {
 	Origin     string // canonical
 	Method     string // "" when it is not an HTTP request of the host's
 	Path       string
-	Why        string // "to check that the App password works"
+	Why        string // `to check that the "App password" works`
 }
 
 // Disclose words what approving b would hand over.
 func (b *Bound) Disclose() Disclosure {
 	m := b.Manifest
 	d := Disclosure{
-		Connector:   showable(m.DisplayName),
-		Version:     showable(m.Version),
+		Connector:   clean(m.DisplayName),
+		Version:     clean(m.Version),
 		Summary:     b.summary(),
 		Credentials: []DisclosureItem{},
 		Streams:     []string{},
@@ -57,6 +61,7 @@ func (b *Bound) Disclose() Disclosure {
 		Reaches:     []string{},
 		Denied:      []string{},
 		HostCalls:   []string{},
+		Unencrypted: b.unencrypted(),
 		CannotReach: b.cannotReach(),
 	}
 	for i := range b.Credentials {
@@ -89,26 +94,31 @@ func (b *Bound) Disclose() Disclosure {
 func (b *Bound) HostCalls() []HostCall {
 	var calls []HostCall
 	for i := range b.Credentials {
-		c := &b.Credentials[i]
-		if p := c.ProbeCall; p != nil {
-			calls = append(calls, HostCall{c.Name, p.Origin, p.Method, p.Path, "to check that the " + c.shownTitle() + " works"})
+		calls = append(calls, b.Credentials[i].hostCalls()...)
+	}
+	return calls
+}
+
+func (c *Credential) hostCalls() []HostCall {
+	var calls []HostCall
+	if p := c.ProbeCall; p != nil {
+		calls = append(calls, HostCall{c.Name, p.Origin, p.Method, p.Path, "to check that the " + quoted(c.shownTitle()) + " works"})
+	}
+	add := func(address, method, why string) {
+		if call, ok := callOf(address, method, why+" the "+quoted(c.shownTitle())); ok {
+			call.Credential = c.Name
+			calls = append(calls, call)
 		}
-		add := func(address, method, why string) {
-			if call, ok := callOf(address, method, why+" the "+c.shownTitle()); ok {
-				call.Credential = c.Name
-				calls = append(calls, call)
-			}
-		}
-		if o := c.OAuth; o != nil {
-			add(o.TokenURL, "POST", "to renew")
-			add(o.AuthorizationURL, "", "opened in your browser, to obtain")
-			add(o.DeviceAuthorizationURL, "POST", "to obtain")
-			add(o.RevocationURL, "POST", "to take back")
-			add(o.UserinfoURL, "GET", "to see whose account it is, with")
-		}
-		if r := c.RotationHint; r != nil {
-			add(r.URL, "", "where you renew")
-		}
+	}
+	if o := c.OAuth; o != nil {
+		add(o.TokenURL, "POST", "to renew")
+		add(o.AuthorizationURL, "", "opened in your browser, to obtain")
+		add(o.DeviceAuthorizationURL, "POST", "to obtain")
+		add(o.RevocationURL, "POST", "to take back")
+		add(o.UserinfoURL, "GET", "to see whose account it is, with")
+	}
+	if r := c.RotationHint; r != nil {
+		add(r.URL, "", "where you renew")
 	}
 	return calls
 }
@@ -159,13 +169,39 @@ func (c *Credential) sentences() []string {
 	if !slices.Contains(c.Access, abi.AccessReveal) {
 		list = append(list, "The connector never sees it.")
 	}
-	if slices.ContainsFunc(c.SendTo, func(d Destination) bool { return strings.HasPrefix(d.Origin, "http://") }) {
+	if slices.ContainsFunc(c.everyOrigin(), isPlainHTTP) {
 		list = append(list, "It travels WITHOUT ENCRYPTION where the address begins with http:.")
 	}
 	if len(c.Capture) > 0 {
 		list = append(list, "A new one is taken from answers of "+join(c.captureOrigins(), "and")+".")
 	}
 	return list
+}
+
+// everyOrigin is all that the value goes to or comes from.
+func (c *Credential) everyOrigin() []string {
+	list := c.origins()
+	for _, call := range c.hostCalls() {
+		list = append(list, call.Origin)
+	}
+	return list
+}
+
+func isPlainHTTP(origin string) bool { return strings.HasPrefix(origin, "http://") }
+
+// unencrypted lists the plain http origins of everything that is disclosed.
+func (b *Bound) unencrypted() []string {
+	list := b.reachedOrigins()
+	for i := range b.Credentials {
+		list = append(list, b.Credentials[i].everyOrigin()...)
+	}
+	plain := []string{}
+	for _, origin := range distinct(list) {
+		if isPlainHTTP(origin) {
+			plain = append(plain, origin)
+		}
+	}
+	return plain
 }
 
 func (c *Credential) captureOrigins() []string {
@@ -212,13 +248,13 @@ func (p Position) words() string {
 	case AsCookie:
 		return "as a cookie"
 	case AsQuery:
-		return "in the address, as " + p.Param
+		return "in the address, as " + quoted(p.Param)
 	case AsPath:
 		return "in the address's path"
 	case AsForm:
-		return "in the form field " + p.Param
+		return "in the form field " + quoted(p.Param)
 	case AsJSON:
-		return "in the request's body, at " + p.Param
+		return "in the request's body, at " + quoted(p.Param)
 	case AsURL:
 		return "as the address itself"
 	case AsIMAP:
@@ -262,9 +298,9 @@ func (b *Bound) summary() string {
 	}
 	var streams []string
 	for i := range b.Manifest.Streams {
-		streams = append(streams, lowerYour(b.Manifest.Streams[i].label()))
+		streams = append(streams, quoted(b.Manifest.Streams[i].label()))
 	}
-	return showable(fmt.Sprintf("%s %s; it collects %s.", b.Manifest.DisplayName, does, join(streams, "and")))
+	return showable(fmt.Sprintf("%s %s; it collects %s.", quoted(b.Manifest.DisplayName), does, join(streams, "and")))
 }
 
 // use is the part of the summary that is about one credential.
@@ -274,7 +310,7 @@ func (c *Credential) use() string {
 		origins = append(origins, d.Origin)
 		positions = append(positions, d.As.words())
 	}
-	text := "your " + c.shownTitle() + " (" + classWords(c.Class) + ")"
+	text := "your " + quoted(c.shownTitle()) + " (" + classWords(c.Class) + ")"
 	if slices.Contains(c.Access, abi.AccessReveal) {
 		text += ", WHICH IT READS"
 	}
@@ -306,24 +342,6 @@ func (b *Bound) cannotReach() string {
 		}
 	}
 	return text + ", and it never sees a secret that it uses."
-}
-
-func (c *Credential) shownTitle() string { return showable(c.Title) }
-
-// label is the stream's name for the owner.
-func (s *Stream) label() string {
-	if s.DisplayLabel != "" {
-		return showable(s.DisplayLabel)
-	}
-	return strings.ReplaceAll(s.Name, "_", " ")
-}
-
-// lowerYour fits a label such as "Your contacts" into a sentence.
-func lowerYour(label string) string {
-	if rest, ok := strings.CutPrefix(label, "Your "); ok {
-		return "your " + rest
-	}
-	return label
 }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

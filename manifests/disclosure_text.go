@@ -1,7 +1,6 @@
 package manifests
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,19 +15,23 @@ const textColumns = 78
 // goes on beyond them: breaking it could make it look like another.
 func (d Disclosure) Text() string {
 	var w textWriter
-	w.paragraph("", d.Connector+" "+d.Version)
+	w.paragraph("", "A connector that calls itself "+quoted(d.Connector)+", version "+quoted(d.Version))
 	w.blank()
 	w.paragraph("", d.Summary)
+	if len(d.Unencrypted) > 0 {
+		w.blank()
+		w.paragraph("", "WITHOUT ENCRYPTION: whoever is on the way can read and change what goes to and comes from "+join(d.Unencrypted, "and")+".")
+	}
 	if len(d.Credentials) > 0 {
 		w.heading("What it may use")
 		for _, c := range d.Credentials {
-			w.item(c.Title + " (" + c.Name + "): " + c.Text)
+			w.item(quoted(c.Title) + " (" + c.Name + "): " + c.Text)
 			for _, to := range c.SentTo {
 				w.entry("    ", "sent to "+to)
 			}
 		}
 	}
-	w.list("What it collects", d.Streams)
+	w.list("What it collects", quotedAll(d.Streams))
 	w.list("Your settings", settings(d.Options))
 	w.list("Where it may connect", d.Reaches)
 	w.list("Except", d.Denied)
@@ -41,7 +44,7 @@ func (d Disclosure) Text() string {
 func settings(options map[string]any) []string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(options)) {
-		list = append(list, showable(fmt.Sprintf("%s: %v", name, options[name])))
+		list = append(list, showable(name+": "+setting(options[name])))
 	}
 	return list
 }

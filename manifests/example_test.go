@@ -68,19 +68,20 @@ func ExampleBound_Disclose() {
 	}
 	fmt.Print(b.Disclose().Text())
 	// Output:
-	// Notes 1.0.0
+	// A connector that calls itself "Notes", version "1.0.0"
 	//
-	// Notes may use your Notes token (a long-lived token), sent only to
-	// https://api.notes.example in the header Authorization; it collects your notes.
+	// "Notes" may use your "Notes token" (a long-lived token), sent only to
+	// https://api.notes.example in the header Authorization; it collects "Your
+	// notes".
 	//
 	// What it may use
-	//   - Notes token (NOTES_TOKEN): A long-lived token. Sallyport puts it into
+	//   - "Notes token" (NOTES_TOKEN): A long-lived token. Sallyport puts it into
 	//     requests on the way out. The connector never sees it.
 	//     - sent to https://api.notes.example (GET, HEAD; /v1/**) in the header
 	//       Authorization
 	//
 	// What it collects
-	//   - Your notes
+	//   - "Your notes"
 	//
 	// Where it may connect
 	//   - https://api.notes.example (GET, HEAD; /v1/**)
