@@ -57,12 +57,12 @@ func collectCards(ctx context.Context, run *sallyport.Run, server *dav, books []
 // come: that may differ, when one of them was not in scope of an earlier run.
 // It returns how far they come.
 func (c *collector) collect(ctx context.Context, b book, oldContacts, oldGroups *progress) (nextContacts, nextGroups *progress, err error) {
-	l, err := c.server.list(ctx, b, c.commonToken(oldContacts, oldGroups))
+	l, lGroups, err := c.list(ctx, b, oldContacts.Token, oldGroups.Token)
 	if err != nil {
 		return nil, nil, err
 	}
 	nextContacts, staleContacts, gone := oldContacts.advance(l)
-	nextGroups, staleGroups, _ := oldGroups.advance(l)
+	nextGroups, staleGroups, _ := oldGroups.advance(lGroups)
 	for _, name := range gone {
 		if err := c.deleteContact(oldContacts, b.URL, name); err != nil {
 			return nil, nil, err
@@ -79,12 +79,14 @@ func (c *collector) collect(ctx context.Context, b book, oldContacts, oldGroups 
 	}
 	done := int64(0)
 	err = c.server.fetch(ctx, b, names, func(f fetched) error {
-		if f.etag == "" {
-			f.etag = l.cards[f.name]
+		// A stream takes what it asked for and no more: what has changed since
+		// its listing is what its next one tells of.
+		if staleGroups[f.name] {
+			nextGroups.take(f.listedIn(lGroups))
 		}
-		nextGroups.take(f)
-		nextContacts.take(f)
 		if staleContacts[f.name] {
+			f := f.listedIn(l)
+			nextContacts.take(f)
 			if err := c.emitContact(b, oldContacts, f); err != nil {
 				return err
 			}
@@ -101,16 +103,21 @@ func (c *collector) collect(ctx context.Context, b book, oldContacts, oldGroups 
 	return nextContacts, nextGroups, emitGroups(c.groups, oldGroups.groups(b.URL), nextGroups.groups(b.URL))
 }
 
-// commonToken is the token from which all wanted streams can go on; "" when
-// there is none, and everything has to be listed.
-func (c *collector) commonToken(contacts, groups *progress) string {
-	switch {
-	case !c.groups.Wanted():
-		return contacts.Token
-	case !c.contacts.Wanted() || contacts.Token == groups.Token:
-		return groups.Token
+// list lists what has changed for each stream. Where they have come equally
+// far, or one is not wanted, one listing does for both.
+func (c *collector) list(ctx context.Context, b book, contactsToken, groupsToken string) (contacts, groups listing, err error) {
+	token := contactsToken
+	if !c.contacts.Wanted() {
+		token = groupsToken
 	}
-	return ""
+	if contacts, err = c.server.list(ctx, b, token); err != nil {
+		return contacts, groups, err
+	}
+	if contactsToken == groupsToken || !c.contacts.Wanted() || !c.groups.Wanted() {
+		return contacts, contacts, nil
+	}
+	groups, err = c.server.list(ctx, b, groupsToken)
+	return contacts, groups, err
 }
 
 // toRead returns the names of the cards that a wanted stream needs, in order.

@@ -26,6 +26,14 @@ type fetched struct {
 	gone       bool
 }
 
+// listedIn is f with the etag that a listing gave, where the card came without.
+func (f fetched) listedIn(l listing) fetched {
+	if f.etag == "" {
+		f.etag = l.cards[f.name]
+	}
+	return f
+}
+
 // fetch reads cards and hands them to each in the order of names, some at a
 // time.
 func (d *dav) fetch(ctx context.Context, b book, names []string, each func(fetched) error) error {

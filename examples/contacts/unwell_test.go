@@ -13,16 +13,22 @@ import (
 	"github.com/sallyport-host/sallyport/guest-sdk/go/sallyporttest"
 )
 
+// body reads a request's body and leaves it to be read again.
+func body(r *http.Request) string {
+	raw, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(raw))
+	return string(raw)
+}
+
 // spoiled answers as s does, but where spoil gives another body.
 func spoiled(s *server, spoil func(r *http.Request, asked, answer string) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(asked))
+		asked := body(r)
 		rec := httptest.NewRecorder()
 		s.ServeHTTP(rec, r)
 		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
-		_, _ = io.WriteString(w, spoil(r, string(asked), rec.Body.String()))
+		_, _ = io.WriteString(w, spoil(r, asked, rec.Body.String()))
 	})
 }
 
