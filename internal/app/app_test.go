@@ -150,16 +150,46 @@ type device struct{ io.Reader }
 
 func (device) Quiet() (func(), error) { return func() {}, nil }
 
+// slow is a keyboard on which someone answers each question without echo when
+// it is put.
+type slow struct {
+	answers []string
+	r       *io.PipeReader
+	w       *io.PipeWriter
+}
+
+func newSlow(answers ...string) *slow {
+	s := &slow{answers: answers}
+	s.r, s.w = io.Pipe()
+	return s
+}
+
+func (s *slow) Read(p []byte) (int, error) { return s.r.Read(p) }
+
+func (s *slow) Quiet() (func(), error) {
+	if len(s.answers) > 0 {
+		answer := s.answers[0]
+		s.answers = s.answers[1:]
+		go func() { _, _ = io.WriteString(s.w, answer) }()
+	}
+	return func() {}, nil
+}
+
 // at puts someone who types keys at the terminal, and returns what they
 // see.
 func (f *fixture) at(t *testing.T, keys string) (seen func() string) {
+	t.Helper()
+	return f.with(t, device{strings.NewReader(keys)})
+}
+
+func (f *fixture) with(t *testing.T, d terminal.Device) (seen func() string) {
 	t.Helper()
 	screen, err := os.Create(filepath.Join(t.TempDir(), "screen"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { screen.Close() })
-	f.Terminal = terminal.New(device{strings.NewReader(keys)}, terminal.NewScreen(screen))
+	f.Terminal = terminal.New(d, terminal.NewScreen(screen))
 	return func() string {
 		b, err := os.ReadFile(screen.Name())
 		if err != nil {
@@ -269,7 +299,7 @@ func TestNothingWithoutAudit(t *testing.T) {
 
 func TestVaultSetTyped(t *testing.T) {
 	f := newFixture(t)
-	seen := f.at(t, "short\n"+canary+"\n")
+	seen := f.with(t, newSlow("short\n", canary+"\n"))
 	if _, err := f.VaultSet(t.Context(), VaultSet{Connector: f.connector, Name: "NOTES_TOKEN"}); err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,9 @@ func asked(err error) error {
 	case errors.Is(err, terminal.ErrAttempts):
 		return needsOwner("too many wrong answers; nothing was changed")
 	case errors.Is(err, terminal.ErrTooLong):
-		return usage("%w; give a file with --file", err)
+		return usage("%w; nothing was changed; give --file FILE", terminal.ErrTooLong)
+	case errors.Is(err, terminal.ErrLines):
+		return usage("%w; nothing was changed; give --file FILE", terminal.ErrLines)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -169,6 +170,43 @@ func (k *keyboard) secret(ctx context.Context) ([]byte, error) {
 			}
 		}
 	}
+}
+
+// pasteGap is how soon after an end of line the next byte comes when both are
+// of one paste, and no person types.
+const pasteGap = 100 * time.Millisecond
+
+// more reports whether more than blanks follows an end of line at once, as the
+// next line of a paste does, and drops it. Blanks and control characters stay
+// for the next question.
+func (k *keyboard) more(ctx context.Context) bool {
+	var blanks []byte
+	more := false
+	for dropped := 0; dropped < MaxSecretBytes; dropped++ {
+		b, err := k.soon(ctx)
+		if err != nil {
+			break
+		}
+		if b <= ' ' || b == keyDelete {
+			blanks = append(blanks, b)
+		} else {
+			more = true
+		}
+	}
+	if !more && len(blanks) > 0 {
+		k.buf, k.cr = append(blanks, k.buf...), false
+	}
+	return more
+}
+
+// soon is next for a byte that comes within pasteGap.
+func (k *keyboard) soon(ctx context.Context) (byte, error) {
+	if len(k.buf) > 0 {
+		return k.next(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, pasteGap)
+	defer cancel()
+	return k.next(ctx)
 }
 
 // escape drops what an arrow or function key sends: CSI or SS3 sequences.

@@ -26,7 +26,8 @@ var _ host.Prompter = (*Prompter)(nil)
 func NewPrompter(t *Terminal) *Prompter { return &Prompter{t} }
 
 // Prompt shows the question and asks for each field in turn. Closing the
-// input (Ctrl-D) or answering wrong [MaxAttempts] times declines.
+// input (Ctrl-D), answering wrong [MaxAttempts] times and pasting several lines
+// decline.
 func (p *Prompter) Prompt(ctx context.Context, q host.Prompt) (host.Answer, error) {
 	if !q.Expires.IsZero() {
 		var cancel context.CancelFunc
@@ -56,7 +57,7 @@ func (p *Prompter) Prompt(ctx context.Context, q host.Prompt) (host.Answer, erro
 }
 
 func declined(err error) error {
-	if errors.Is(err, ErrEnd) || errors.Is(err, ErrAttempts) {
+	if errors.Is(err, ErrEnd) || errors.Is(err, ErrAttempts) || errors.Is(err, ErrLines) {
 		return fmt.Errorf("%w: %w", host.ErrDeclined, err)
 	}
 	return err

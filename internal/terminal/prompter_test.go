@@ -34,7 +34,8 @@ func question() host.Prompt {
 
 func TestPrompt(t *testing.T) {
 	p := newPerson(t)
-	p.types("\nada\n", "short\n", canary+"\n", "\n")
+	p.answers("ACCOUNT: ", "\n", "ACCOUNT: ", "ada\n", "APP_PASSWORD (not shown): ", "short\n",
+		"APP_PASSWORD (not shown): ", canary+"\n", "NICK: ", "\n")
 	got, err := NewPrompter(p.t).Prompt(t.Context(), question())
 	if err != nil {
 		t.Fatal(err)

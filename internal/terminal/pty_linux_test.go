@@ -111,6 +111,32 @@ func TestSecretOnRealTerminal(t *testing.T) {
 	}
 }
 
+// The lines of a key are refused, and none is left for the shell.
+func TestPasteOnRealTerminal(t *testing.T) {
+	keyboard, tty := openPTY(t)
+	seen := watch(keyboard)
+	term, _ := Open(tty, NewScreen(tty))
+	failed := make(chan error, 1)
+	go func() {
+		_, err := term.Secret(t.Context(), "secret: ")
+		failed <- err
+	}()
+	waitFor(t, seen, "secret: ")
+	go func() {
+		_, _ = keyboard.WriteString("-----BEGIN KEY-----\r" + strings.Repeat(canary+"\r", 200) + "-----END KEY-----\r")
+	}()
+	if err := <-failed; !errors.Is(err, ErrLines) {
+		t.Fatalf("got %v, want ErrLines", err)
+	}
+	if left, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCINQ); err != nil || left != 0 {
+		t.Errorf("%d bytes are left for the shell (%v)", left, err)
+	}
+	if strings.Contains(seen.String(), canary) {
+		t.Error("the paste was echoed")
+	}
+	_, _ = keyboard.WriteString("\n") // lets the read that is still under way end
+}
+
 func TestCancelOnRealTerminal(t *testing.T) {
 	keyboard, tty := openPTY(t)
 	seen := watch(keyboard)

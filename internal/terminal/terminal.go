@@ -4,7 +4,8 @@
 // # Promise
 //
 // A secret is read without echo, at any length up to [MaxSecretBytes], and is
-// written nowhere. Text that someone else wrote is shown without control,
+// written nowhere. A paste of several lines is refused, never cut to its first.
+// Text that someone else wrote is shown without control,
 // bidirectional and invisible characters, so that it cannot move the cursor,
 // paint over a question or read other than it is. A question ends at once when
 // its context does, and the terminal's settings are then as they were.
@@ -44,6 +45,9 @@ var (
 	ErrEnd = errors.New("input closed")
 	// ErrTooLong says that an answer went past its bound.
 	ErrTooLong = errors.New("answer too long")
+	// ErrLines says that more than one line was pasted where a secret was
+	// asked for. None of it was taken.
+	ErrLines = errors.New("more than one line")
 	// ErrAttempts says that the answers were wrong [MaxAttempts] times.
 	ErrAttempts = errors.New("too many wrong answers")
 )
@@ -140,7 +144,7 @@ func (t *Terminal) line(ctx context.Context, prompt string) (string, error) {
 }
 
 // Secret shows prompt and returns what is typed or pasted up to the end of
-// line, without echo.
+// line, without echo. When another line follows at once it is [ErrLines].
 func (t *Terminal) Secret(ctx context.Context, prompt string) (secret []byte, err error) {
 	err = t.ask(ctx, func() error {
 		secret, err = t.secret(ctx, prompt)
@@ -157,10 +161,15 @@ func (t *Terminal) secret(ctx context.Context, prompt string) ([]byte, error) {
 	defer t.modes.during(restore)()
 	t.print(prompt)
 	secret, err := t.keys.secret(ctx)
-	if err == nil {
-		t.print("\n")
+	if err != nil {
+		return nil, err
 	}
-	return secret, err
+	if len(secret) > 0 && t.keys.more(ctx) {
+		clear(secret)
+		return nil, ErrLines
+	}
+	t.print("\n")
+	return secret, nil
 }
 
 // Confirm puts a yes/no question; nothing but a plain yes is one.

@@ -81,6 +81,25 @@ func (p *person) types(keys ...string) {
 	}()
 }
 
+// answers types an answer each time that text comes to the screen; it takes
+// text and answer in turn.
+func (p *person) answers(textAndAnswer ...string) {
+	go func() {
+		from := 0
+		for pair := textAndAnswer; len(pair) > 1; pair = pair[2:] {
+			at := -1
+			for at < 0 {
+				time.Sleep(time.Millisecond)
+				at = strings.Index(p.out.String()[from:], pair[0])
+			}
+			from += at + len(pair[0])
+			if _, err := io.WriteString(p.w, pair[1]); err != nil {
+				return
+			}
+		}
+	}()
+}
+
 // sees waits for text to be on the screen.
 func (p *person) sees(t *testing.T, text string) {
 	t.Helper()
@@ -109,12 +128,15 @@ func TestSecret(t *testing.T) {
 		"kill line":       {[]string{"wrong\x15" + canary + "\n"}, canary, nil},
 		"arrow keys":      {[]string{"can\x1b[Dary\x1bOP-4f1d9c\x1b[1;5C\n"}, canary, nil},
 		"past the limits of a terminal's own lines": {[]string{long + "\n"}, long, nil},
-		"end at once":     {[]string{"\x04"}, "", ErrEnd},
-		"end after text":  {[]string{canary + "\x04"}, canary, nil},
-		"interrupt":       {[]string{"x\x03"}, "", context.Canceled},
-		"empty":           {[]string{"\n"}, "", nil},
-		"unicode, spaces": {[]string{" pä ß \n"}, " pä ß ", nil},
-		"too long":        {[]string{strings.Repeat("y", MaxSecretBytes+1) + "\n"}, "", ErrTooLong},
+		"end at once":                 {[]string{"\x04"}, "", ErrEnd},
+		"end after text":              {[]string{canary + "\x04"}, canary, nil},
+		"interrupt":                   {[]string{"x\x03"}, "", context.Canceled},
+		"empty":                       {[]string{"\n"}, "", nil},
+		"unicode, spaces":             {[]string{" pä ß \n"}, " pä ß ", nil},
+		"lines of one paste":          {[]string{canary + "\nsecond\nthird\n"}, "", ErrLines},
+		"lines of a paste in pieces":  {[]string{canary + "\r", "\n", "\n", "second\n", "third"}, "", ErrLines},
+		"a paste that ends in blanks": {[]string{canary + "\n", "\n \n"}, canary, nil},
+		"too long":                    {[]string{strings.Repeat("y", MaxSecretBytes+1) + "\n"}, "", ErrTooLong},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -136,11 +158,24 @@ func TestSecret(t *testing.T) {
 
 func TestCarriageReturnNewlineIsOneEnd(t *testing.T) {
 	p := newPerson(t)
-	p.types("one\r\ntwo\r\n\r\n")
 	for _, want := range []string{"one", "two", ""} {
+		p.types(want+"\r", "\n")
 		if got, err := p.t.Secret(t.Context(), ""); string(got) != want || err != nil {
 			t.Fatalf("got %q, %v; want %q", got, err, want)
 		}
+	}
+}
+
+// What is dropped of a paste answers no other question.
+func TestARefusedPasteAnswersNothing(t *testing.T) {
+	p := newPerson(t)
+	p.types(canary + "\ny\ny\n")
+	if _, err := p.t.Secret(t.Context(), "secret: "); !errors.Is(err, ErrLines) {
+		t.Fatalf("got %v", err)
+	}
+	p.types("n\n")
+	if yes, err := p.t.Confirm(t.Context(), "sure?"); yes || err != nil {
+		t.Fatalf("got %v, %v", yes, err)
 	}
 }
 
