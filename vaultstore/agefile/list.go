@@ -51,17 +51,21 @@ func (s *Store) list(ctx context.Context, owner string) ([]vaultstore.Info, erro
 	}
 	defer release()
 
-	trees, fault := s.trees(owner)
+	trees, faults := s.trees(owner)
 	all, err := s.addresses(trees)
-	if fault = cmp.Or(fault, err); fault != nil {
-		fault = fail(fault)
+	if len(faults) > 0 {
+		err = faults[0].err
+	}
+	var fault error
+	if err != nil {
+		fault = fail(err)
 	}
 	var infos []vaultstore.Info
 	for _, a := range all {
 		if err := ended(ctx); err != nil {
 			return infos, fail(err)
 		}
-		p, err := s.locateIn(trees, a)
+		p, err := s.locateIn(trees, faults, a)
 		if err != nil {
 			fault = cmp.Or(fault, failure("list", a)(err))
 			continue

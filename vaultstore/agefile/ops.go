@@ -158,8 +158,8 @@ func damaged(err error) bool {
 // its tombstone goes where an index knows of it, past every generation that
 // was ever written. Where no index does, or one cannot be read, why stands.
 func (s *Store) forget(ctx context.Context, a vaultstore.Address, why error) error {
-	trees, fault := s.trees(a.Owner)
-	if fault != nil {
+	trees, faults := s.trees(a.Owner)
+	if len(faults) > 0 {
 		return why
 	}
 	var at *tree

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -43,20 +44,55 @@ func (p *place) live() bool { return p.best != nil && p.best.state == stateLive 
 // lock: who meets a writer half-way gets an error too, and asks again under
 // the lock.
 func (s *Store) locate(a vaultstore.Address) (*place, error) {
-	trees, fault := s.trees(a.Owner)
-	p, err := s.locateIn(trees, a)
+	trees, faults := s.trees(a.Owner)
+	return s.locateIn(trees, faults, a)
+}
+
+// locateIn is locate with the owner's trees read already, those among them
+// that could not be are faults.
+func (s *Store) locateIn(trees []*tree, faults []unread, a vaultstore.Address) (*place, error) {
+	p, err := s.gather(trees, a)
 	if err != nil {
 		return nil, err
 	}
-	// A tree that cannot be read might have the address, unless another one
-	// has it: whoever raises a class leaves no live entry behind.
-	if fault != nil && !p.live() {
-		return nil, fault
+	for _, f := range faults {
+		if hides, err := s.hides(f, p); hides {
+			return nil, err
+		}
+	}
+	if p.best != nil && p.best.state == stateMoved {
+		return nil, fmt.Errorf("%w: its class was raised, and it is not where it went", vaultstore.ErrMissing)
 	}
 	return p, nil
 }
 
-func (s *Store) locateIn(trees []*tree, a vaultstore.Address) (*place, error) {
+// hides reports whether a tree that cannot be read may know better than p, and
+// why it cannot be read. A class is never lowered while there is a live entry,
+// so a tree of a lower class than that has nothing to say. One of a higher
+// class may have the other half of a raise that was cut short: its file, then,
+// which is written first.
+func (s *Store) hides(f unread, p *place) (bool, error) {
+	if !p.live() {
+		return true, f.err
+	}
+	order := storedClasses()
+	if slices.Index(order, f.class) < slices.Index(order, p.best.tree.class) {
+		return false, nil
+	}
+	there, err := s.files.exists(secretPath(p.address, f.class))
+	if err == nil && !there {
+		// A folder without any file may have lost that one with the rest.
+		there, err = s.files.filled(path.Join(classDir(p.address.Owner, f.class), secretsDir))
+		there = !there
+	}
+	if !there && err == nil {
+		return false, nil
+	}
+	return true, fmt.Errorf("it may have been raised to a class whose files cannot be read: %w", f.err)
+}
+
+// gather reads an address in the trees that can be read.
+func (s *Store) gather(trees []*tree, a vaultstore.Address) (*place, error) {
 	var known uint64
 	for _, t := range trees {
 		known = max(known, t.index.records[a].generation)
@@ -86,9 +122,6 @@ func (p *place) choose() error {
 		case !(sl.state == stateMoved && b.state == stateLive):
 			return fmt.Errorf("%w: two classes have it at generation %d", vaultstore.ErrTampered, b.entry.Generation)
 		}
-	}
-	if p.best != nil && p.best.state == stateMoved {
-		return fmt.Errorf("%w: its class was raised, and it is not where it went", vaultstore.ErrMissing)
 	}
 	return nil
 }

@@ -19,20 +19,26 @@ type tree struct {
 	index *index
 }
 
+// unread is a tree that is there and cannot be read.
+type unread struct {
+	class abi.Class
+	err   error // why, and what helps
+}
+
 // trees reads the indexes of an owner, lowest class first. A tree that cannot
-// be read is left out, and the first reason returned beside the others: losing
-// the sessions' identity must not take the tokens along.
-func (s *Store) trees(owner string) (trees []*tree, fault error) {
+// be read is left out, and told beside the others: losing the sessions'
+// identity must not take the tokens along.
+func (s *Store) trees(owner string) (trees []*tree, faults []unread) {
 	for _, class := range storedClasses() {
 		t, err := s.tree(owner, class)
 		switch {
-		case err != nil && fault == nil:
-			fault = err
-		case err == nil && t != nil:
+		case err != nil:
+			faults = append(faults, unread{class, err})
+		case t != nil:
 			trees = append(trees, t)
 		}
 	}
-	return trees, fault
+	return trees, faults
 }
 
 // tree returns nil when the owner never stored anything of the class.
@@ -81,7 +87,7 @@ func (s *Store) readIndex(owner string, class abi.Class, seal *sealer) (*index, 
 	name := indexPath(owner, class)
 	data, err := s.files.read(name, maxIndexFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s, the index itself; restore the vault from a backup", vaultstore.ErrMissing, s.files.path(name))
+		return nil, fmt.Errorf("%w: %s, the index itself; %s", vaultstore.ErrMissing, s.files.path(name), s.wayOn(owner, class))
 	}
 	if err != nil {
 		return nil, err
@@ -92,10 +98,18 @@ func (s *Store) readIndex(owner string, class abi.Class, seal *sealer) (*index, 
 	}
 	ix, err := s.openIndex(owner, class, seal, data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.files.path(name), err)
+		return nil, fmt.Errorf("%s: %w; %s", s.files.path(name), err, s.wayOn(owner, class))
 	}
 	s.cache(name, cachedIndex{digest: digest, index: ix})
 	return ix, nil
+}
+
+// wayOn says what helps where an index is lost or damaged: without it nothing
+// tells which of the tree's files were put back or taken away.
+func (s *Store) wayOn(owner string, class abi.Class) string {
+	kind := classComponent(class)
+	return fmt.Sprintf("restore the vault from a backup; or, to give up what this owner has stored of class %s and nothing else, move both %s and %s away",
+		kind, s.files.path(classDir(owner, class)), s.keys.fs.path(s.keys.base(owner, kind)+keyExt))
 }
 
 func (s *Store) openIndex(owner string, class abi.Class, seal *sealer, data []byte) (*index, error) {
