@@ -37,9 +37,9 @@ type Grant struct {
 	SubjectID     string
 	ClientID      string
 	SourceID      string // the connector's URI
-	SourceVersion string // of the source's declaration
+	SourceVersion string // of the source's declaration: evidence, compared with nothing
 	PurposeCode   string // a URI; "" in the owner's own grant
-	Continuous    bool   // access_mode continuous; else single_use
+	Continuous    bool   // access_mode continuous; else single_use, which [Grant.ScopeFor] refuses
 	Streams       []GrantStream
 	ExpiresAt     time.Time // zero is never
 }

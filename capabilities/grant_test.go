@@ -189,6 +189,7 @@ func TestScopeForRefuses(t *testing.T) {
 		"no time":        {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { *now = time.Time{} }, "no time"},
 		"connector":      {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { m.ConnectorID = "urn:x" }, "not for urn:x"},
 		"unknown stream": {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { m.Streams = m.Streams[:1] }, `"groups"`},
+		"single use":     {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { g.Continuous = false }, "single use"},
 		"instance":       {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { *i = "other" }, `instance "other"`},
 		"time field": {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) {
 			m.Streams[0].ConsentTimeField = "created_at"
@@ -207,6 +208,27 @@ func TestScopeForRefuses(t *testing.T) {
 				t.Errorf("got %+v, %v", scope, err)
 			}
 		})
+	}
+}
+
+// A field that the schema does not have is refused by its name, and not given
+// to a connector that might fill it with anything.
+func TestScopeForRefusesUnknownFields(t *testing.T) {
+	m, err := manifests.Parse([]byte(`{"connector_id": "https://connectors.example/contacts", "connector_key": "contacts", "version": "9", "display_name": "C",
+		"streams": [{"name": "contacts", "primary_key": ["id"], "schema": {"type": "object", "properties": {"id": {}, "full_name": {}}}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Grant{GrantID: "g", IssuedAt: noon, SourceID: m.ConnectorID, SourceVersion: "1.2.0", Continuous: true,
+		Streams: []GrantStream{{Name: "contacts", InstanceIDs: []string{"home"}, Fields: []string{"full_name"}}}}
+	// m's version is another than the one consented to, which is no reason.
+	if _, err := g.ScopeFor(m, "home", noon); err != nil {
+		t.Fatal(err)
+	}
+	g.Streams[0].Fields = []string{"full_name", "ssn", "emails"}
+	scope, err := g.ScopeFor(m, "home", noon)
+	if !errors.Is(err, ErrGrant) || scope.Streams != nil || !strings.Contains(err.Error(), `"ssn"`) || !strings.Contains(err.Error(), "2 such") {
+		t.Errorf("got %+v, %v", scope, err)
 	}
 }
 
