@@ -150,6 +150,8 @@ func (c *collector) emitContact(b book, old *progress, f fetched) error {
 	case f.card == nil:
 		slog.Warn("passed over: not a vCard", "name", f.name)
 		return nil
+	case old.has(f.name, f.version()):
+		return nil // as it was; the server has no etags to say so
 	case f.card.isGroup():
 		return c.deleteContact(old, b.URL, f.name) // it may have been a contact
 	}

@@ -3,11 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
+	"github.com/sallyport-host/sallyport/guest-sdk/go/sallyporttest"
 )
 
 const (
@@ -97,6 +100,26 @@ func TestContactBecomesGroupAndBack(t *testing.T) {
 			"+contact_groups #category=Work", "+contact_groups ada.vcf", "-contact_groups #category=Math", "-contact_groups team.vcf")
 		s.remove(ada)
 		expect(t, run(t, &h), "-contact_groups ada.vcf")
+	})
+}
+
+// A server without etags is read whole, or all that it says has changed, and
+// what is as it was is not collected again.
+func TestServerWithoutETags(t *testing.T) {
+	kinds(t, func(t *testing.T, s *server) {
+		h := s.host()
+		etags := regexp.MustCompile(`<d:getetag>[^<]*</d:getetag>`)
+		h.Source = sallyporttest.Handler(spoiled(s, func(_ *http.Request, _, answer string) string {
+			return etags.ReplaceAllString(answer, "")
+		}))
+		run(t, &h)
+		expect(t, run(t, &h))
+		s.put(ada, card("UID:u-ada", "FN:Ada Lovelace", "CATEGORIES:Math,Work"))
+		s.put(grace, s.cards["/ada@x/friends/"+grace]) // written, and the same
+		expect(t, run(t, &h), "+contacts ada.vcf")
+		expect(t, run(t, &h))
+		s.remove(grace)
+		expect(t, run(t, &h), "-contacts grace.vcf", "+contact_groups #category=Work")
 	})
 }
 

@@ -22,8 +22,18 @@ const (
 // card nil when it is no vCard.
 type fetched struct {
 	name, etag string
+	text       string // a digest of the card as it was delivered
 	card       vcard
 	gone       bool
+}
+
+// version tells what was read from what was before and comes after: the etag
+// or, of a server that has none, the card itself.
+func (f fetched) version() string {
+	if f.etag == "" {
+		return f.text
+	}
+	return f.etag
 }
 
 // listedIn is f with the etag that a listing gave, where the card came without.
@@ -83,7 +93,7 @@ func (d *dav) multiget(ctx context.Context, b book, names []string) ([]fetched, 
 		case it.prop.Card == "":
 			return nil // not delivered, whatever the reason: below
 		}
-		f := fetched{name: name, etag: it.prop.ETag}
+		f := fetched{name: name, etag: it.prop.ETag, text: digest(it.prop.Card)}
 		card, err := parseCard(it.prop.Card)
 		if err != nil && !errors.Is(err, errNoCard) {
 			return err

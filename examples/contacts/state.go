@@ -33,7 +33,7 @@ type progress struct {
 	// Token is the server's sync token, empty where it has none.
 	Token string `json:"token,omitempty"`
 	// Cards are the cards' names below the book's URL, and digests of their
-	// etags. nil when there were too many to keep: then a token is all.
+	// versions. nil when there were too many to keep: then a token is all.
 	Cards map[string]string `json:"cards"`
 	// Of contact_groups only: of each card with categories its UID and
 	// these, of each group card its name and its members' UIDs.
@@ -80,11 +80,18 @@ func (p *progress) advance(l listing) (next *progress, stale map[string]bool, go
 	}
 	stale = map[string]bool{}
 	for name, etag := range l.cards {
-		if seen, ok := p.Cards[name]; !ok || strings.TrimPrefix(seen, groupMark) != digest(etag) {
+		// Without an etag there is no telling but by reading the card.
+		if etag == "" || !p.has(name, etag) {
 			stale[name] = true
 		}
 	}
 	return next, stale, gone
+}
+
+// has reports whether a card was collected in that version.
+func (p *progress) has(name, version string) bool {
+	seen, ok := p.Cards[name]
+	return ok && strings.TrimPrefix(seen, groupMark) == digest(version)
 }
 
 // take notes a card that was read.
@@ -93,9 +100,9 @@ func (p *progress) take(f fetched) {
 	case f.gone:
 		delete(p.Cards, f.name)
 	case p.Cards != nil && f.card.isGroup():
-		p.Cards[f.name] = groupMark + digest(f.etag)
+		p.Cards[f.name] = groupMark + digest(f.version())
 	case p.Cards != nil:
-		p.Cards[f.name] = digest(f.etag)
+		p.Cards[f.name] = digest(f.version())
 	}
 	p.note(f.name, f.card)
 }
