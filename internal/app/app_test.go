@@ -40,7 +40,8 @@ func newMemoryFiles() *memoryFiles {
 	}}
 }
 
-func (f *memoryFiles) Exists() (bool, error) { return f.made, nil }
+func (f *memoryFiles) Exists() (bool, error)        { return f.made, nil }
+func (f *memoryFiles) Vacant(context.Context) error { return nil }
 func (f *memoryFiles) NewRecovery() (vaultstore.Secret, string, error) {
 	return vaultstore.NewSecret([]byte("AGE-SECRET-KEY-" + canary)), "age1test", nil
 }
@@ -373,53 +374,6 @@ func TestStdinTooLarge(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func TestOfferInit(t *testing.T) {
-	for name, tt := range map[string]struct {
-		keys string
-		want Code
-		made bool
-	}{
-		"yes, kept":     {"y\n\ny\n", OK, true},
-		"yes, not kept": {"y\n\nn\n", NeedsOwner, false},
-		"no":            {"n\n", NeedsOwner, false},
-		"end of input":  {"y\n\x04", NeedsOwner, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
-			f.files.made = false
-			seen := f.at(t, tt.keys)
-			_, err := f.VaultList(t.Context())
-			if Exit(err) != tt.want || f.files.made != tt.made {
-				t.Errorf("got %v, made %v", err, f.files.made)
-			}
-			if tt.made && !strings.Contains(seen(), "AGE-SECRET-KEY-"+canary) {
-				t.Error("the recovery identity was not shown")
-			}
-			if strings.Contains(f.out.String()+f.errs.String(), canary) {
-				t.Error("the recovery identity is on stdout or stderr")
-			}
-		})
-	}
-}
-
-// A failed init leaves no identity that opens nothing.
-func TestInitUndoesRecoveryFile(t *testing.T) {
-	f := newFixture(t)
-	f.files.made = false
-	f.App.Files = failingInit{f.files}
-	path := filepath.Join(t.TempDir(), "recovery")
-	if _, err := f.Init(t.Context(), Init{RecoveryOut: path}); err == nil {
-		t.Fatal("init went ahead")
-	}
-	if _, err := os.Stat(path); err == nil {
-		t.Error("the file is still there")
-	}
-}
-
-type failingInit struct{ *memoryFiles }
-
-func (failingInit) Init(context.Context, string) error { return errors.New("disk full") }
 
 func TestAskOptions(t *testing.T) {
 	f := newFixture(t)

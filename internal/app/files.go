@@ -4,8 +4,12 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/sallyport-host/sallyport/internal/approvals"
 	"github.com/sallyport-host/sallyport/internal/audit"
@@ -29,6 +33,49 @@ func NewFiles(h home.Home, l *slog.Logger) Files { return diskFiles{h, l} }
 
 func (f diskFiles) Exists() (bool, error) { return agefile.Exists(f.home.VaultDir()), nil }
 
+func (f diskFiles) Vacant(ctx context.Context) error {
+	vault, err := agefile.Open(ctx, agefile.Options{Dir: f.home.VaultDir(), KeysDir: f.home.KeysDir()})
+	switch {
+	case err == nil:
+		_ = vault.Close() // nothing was written
+		return refused("%w", occupied(fmt.Sprintf("there is a vault in %s; it was left as it is", f.home.VaultDir())))
+	case !errors.Is(err, vaultstore.ErrNotInitialised):
+		return err
+	}
+	for _, dir := range []string{f.home.VaultDir(), filepath.Join(f.home.KeysDir(), "owners")} {
+		name, err := firstIn(dir)
+		if err != nil {
+			return internal("look into %s: %w", dir, err)
+		}
+		if name != "" {
+			return refused("%w", occupied(fmt.Sprintf(
+				"there is no vault, but %s holds %q, which may be what is left of one; restore the rest from a backup, or move it away to start anew", dir, name)))
+		}
+	}
+	return nil
+}
+
+// firstIn returns a name in dir that is neither a lock nor the rest of an
+// unfinished write, "" when there is none.
+func firstIn(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for _, e := range entries {
+		if name := e.Name(); name != "locks" && !strings.HasPrefix(name, ".") {
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
+// occupied says what is where a vault would be made.
+type occupied string
+
+func (o occupied) Error() string { return string(o) }
+func (o occupied) Unwrap() error { return fs.ErrExist }
+
 func (f diskFiles) NewRecovery() (vaultstore.Secret, string, error) {
 	return agefile.GenerateRecovery()
 }
@@ -36,8 +83,8 @@ func (f diskFiles) NewRecovery() (vaultstore.Secret, string, error) {
 func (f diskFiles) Init(ctx context.Context, recipient string) error {
 	_, err := agefile.Init(ctx, f.home.VaultDir(), agefile.InitOptions{KeysDir: f.home.KeysDir(), RecoveryRecipient: recipient})
 	if errors.Is(err, fs.ErrExist) {
-		return refused("there is a vault, or the rest of one, in %s or %s; restore the other half from a backup, or move both away",
-			f.home.VaultDir(), f.home.KeysDir())
+		return refused("%w", occupied(fmt.Sprintf("there is a vault, or the rest of one, in %s or %s; restore the other half from a backup, or move both away",
+			f.home.VaultDir(), f.home.KeysDir())))
 	}
 	return err
 }

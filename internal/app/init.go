@@ -51,6 +51,9 @@ func (a *App) Init(ctx context.Context, o Init) (Result, error) {
 	if exists {
 		return nil, refused("there is a vault in %s; it was left as it is", a.Home.VaultDir())
 	}
+	if err := a.Files.Vacant(ctx); err != nil {
+		return nil, err
+	}
 	if o.RecoveryOut == "" && o.RecoveryRecipient == "" && a.Terminal == nil {
 		return nil, usage("the recovery identity needs a place: give --recovery-out FILE, or --recovery-recipient age1…, or run it on a terminal to see it once")
 	}
@@ -71,7 +74,7 @@ func (a *App) init(ctx context.Context, o Init) (Result, error) {
 		defer identity.Zero()
 		done.RecoveryRecipient = recipient
 		if o.RecoveryOut != "" {
-			if done.RecoveryFile, err = writeRecovery(o.RecoveryOut, identity, recipient); err != nil {
+			if done.RecoveryFile, err = writeRecovery(o.RecoveryOut, identity, recipient, syncFolder); err != nil {
 				return nil, err
 			}
 			undo = func() { _ = os.Remove(done.RecoveryFile) }
@@ -96,8 +99,8 @@ func (a *App) init(ctx context.Context, o Init) (Result, error) {
 }
 
 // writeRecovery makes the file that age -i reads. It never overwrites, and is
-// durable before anything is sealed to the recipient.
-func writeRecovery(path string, identity vaultstore.Secret, recipient string) (string, error) {
+// durable, its name too, before anything is sealed to the recipient.
+func writeRecovery(path string, identity vaultstore.Secret, recipient string, syncFolder func(dir string) error) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "", fileError("--recovery-out", path, err)
@@ -111,7 +114,10 @@ func writeRecovery(path string, identity vaultstore.Secret, recipient string) (s
 	}
 	_, err = fmt.Fprintf(f, "# sallyport recovery identity: opens the vault's tokens and sessions; never share it\n# public key: %s\n%s\n",
 		recipient, identity.Reveal())
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = syncFolder(filepath.Dir(abs))
+	}
+	if err != nil {
 		_ = os.Remove(abs)
 		return "", fileError("--recovery-out", path, err)
 	}
@@ -153,6 +159,9 @@ func (a *App) open(ctx context.Context) (*Stores, error) {
 		return nil, err
 	}
 	if !exists {
+		if err := a.Files.Vacant(ctx); err != nil {
+			return nil, err
+		}
 		if err := a.offerInit(ctx); err != nil {
 			return nil, err
 		}

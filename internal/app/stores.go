@@ -16,9 +16,13 @@ type Files interface {
 	// Exists reports whether there is a vault. What cannot be told is an
 	// error.
 	Exists() (bool, error)
+	// Vacant refuses places that hold a vault or what is left of one, so that
+	// [Files.Init] would. It makes and changes nothing.
+	Vacant(ctx context.Context) error
 	// NewRecovery makes a recovery identity; nothing is written.
 	NewRecovery() (identity vaultstore.Secret, recipient string, err error)
-	// Init makes the vault, sealed to recipient too.
+	// Init makes the vault, sealed to recipient too. It wraps fs.ErrExist when
+	// the places are not vacant, and has then made nothing.
 	Init(ctx context.Context, recipient string) error
 	// Open opens all stores.
 	Open(ctx context.Context) (*Stores, error)
