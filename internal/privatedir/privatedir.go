@@ -7,7 +7,8 @@
 // reached, whatever a name says; a symbolic link, a file that others can write
 // to (as ssh judges its own), or one that is no plain file is [ErrUnsafe].
 // Only what is not there is fs.ErrNotExist. [Dir.Lock] keeps other processes
-// and other users of the folder in this one out.
+// and other users of the folder in this one out, and waits for them no longer
+// than [LockWait].
 //
 // # Limits
 //
@@ -43,12 +44,20 @@ var (
 	ErrTooLarge = errors.New("too large")
 	// ErrUnknownOutcome: it may have been written, or not.
 	ErrUnknownOutcome = errors.New("outcome unknown: it may have been written")
+	// ErrLocked: another process, or another user of the folder in this one,
+	// has held the lock for too long.
+	ErrLocked = errors.New("locked by another process")
 )
+
+// LockWait bounds the wait for a lock, where the context does not end sooner.
+const LockWait = 5 * time.Second
 
 const (
 	folderMode = 0o700
 	fileMode   = 0o600
-	lockName   = "lock"
+	// lockName has a dot, as no name of package pathname has: no owner's
+	// folder can be where the lock is.
+	lockName = ".lock"
 	// lockPoll is how often a lock that another process holds is tried.
 	lockPoll = 2 * time.Millisecond
 )
@@ -58,6 +67,7 @@ type Dir struct {
 	root *os.Root
 	path string
 	turn chan struct{} // holds one token: whose turn it is in this process
+	wait time.Duration // LockWait
 }
 
 // Open opens the folder at path, and makes it when it is not there.
@@ -84,7 +94,7 @@ func Open(path string) (*Dir, error) {
 		_ = root.Close()
 		return nil, fmt.Errorf("%w: %s was exchanged while it was opened", ErrUnsafe, abs)
 	}
-	d := &Dir{root: root, path: abs, turn: make(chan struct{}, 1)}
+	d := &Dir{root: root, path: abs, turn: make(chan struct{}, 1), wait: LockWait}
 	d.turn <- struct{}{}
 	return d, nil
 }
@@ -96,31 +106,64 @@ func (d *Dir) Close() error { return d.root.Close() }
 func (d *Dir) Path(name string) string { return filepath.Join(d.path, filepath.FromSlash(name)) }
 
 // Lock waits until no other process, and nobody else in this one, holds the
-// folder's lock, at most until ctx is done. Reading needs no lock. Calling
-// unlock again does nothing.
+// folder's lock, at most until ctx is done or [LockWait] is over, which is
+// [ErrLocked]. Reading needs no lock. Calling unlock again does nothing.
 func (d *Dir) Lock(ctx context.Context) (unlock func(), err error) {
-	select {
-	case <-d.turn:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for the lock of %s: %w", d.path, ctx.Err())
+	limited, cancel := context.WithTimeout(ctx, d.wait)
+	defer cancel()
+	leave, err := d.enter(ctx, limited)
+	if err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			d.turn <- struct{}{}
+			leave()
 		}
 	}()
 	if err := d.check(lockName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	lock := flock.New(d.Path(lockName), flock.SetPermissions(fileMode))
-	ok, err := lock.TryLockContext(ctx, lockPoll)
-	if err != nil || !ok {
+	switch ok, err := lock.TryLockContext(limited, lockPoll); {
+	case ok:
+	case limited.Err() != nil:
+		return nil, d.gaveUp(ctx)
+	default:
 		return nil, fmt.Errorf("lock of %s: %w", d.path, err)
 	}
 	return sync.OnceFunc(func() {
 		_ = lock.Close() // closing the descriptor releases it, whatever else fails
-		d.turn <- struct{}{}
+		leave()
 	}), nil
+}
+
+// LockHere is [Dir.Lock] against this process alone: for what is the process's
+// own, such as an open file. No other process can hold it up.
+func (d *Dir) LockHere(ctx context.Context) (unlock func(), err error) {
+	limited, cancel := context.WithTimeout(ctx, d.wait)
+	defer cancel()
+	leave, err := d.enter(ctx, limited)
+	if err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(leave), nil
+}
+
+// enter waits for this process's turn.
+func (d *Dir) enter(ctx, limited context.Context) (leave func(), err error) {
+	select {
+	case <-d.turn:
+		return func() { d.turn <- struct{}{} }, nil
+	case <-limited.Done():
+		return nil, d.gaveUp(ctx)
+	}
+}
+
+func (d *Dir) gaveUp(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w: %w", d.path, ErrLocked, err)
+	}
+	return fmt.Errorf("%s: %w for more than %v; wait for it, or end it, and try again", d.path, ErrLocked, d.wait)
 }
 
 // ReadFile returns what name holds, at most limit bytes.

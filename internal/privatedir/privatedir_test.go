@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sallyport-host/sallyport/internal/pathname"
 )
 
 func open(t *testing.T) *Dir {
@@ -209,7 +211,18 @@ func TestLock(t *testing.T) {
 			t.Errorf("locked twice: %v", err)
 		}
 		cancel()
+		waiter.wait = 20 * time.Millisecond
+		_, err := waiter.Lock(context.Background())
+		if !errors.Is(err, ErrLocked) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "locked by another process for more than 20ms") {
+			t.Errorf("with a context that never ends: %v", err)
+		}
+		waiter.wait = LockWait
 	}
+	here, err := other.LockHere(t.Context())
+	if err != nil {
+		t.Fatalf("held up by another process: %v", err)
+	}
+	here()
 	unlock()
 	var inside, counted atomic.Int32
 	var all sync.WaitGroup
@@ -235,5 +248,26 @@ func TestLock(t *testing.T) {
 	}
 	if list, err := d.ReadDir("."); err != nil || len(list) != 0 {
 		t.Errorf("the lock is listed: %v, %v", list, err)
+	}
+}
+
+// An owner may be called what a lock might be.
+func TestLockIsNobodysName(t *testing.T) {
+	d := open(t)
+	for _, owner := range []string{"lock", ".lock"} {
+		if err := d.WriteFile(pathname.Escape(owner)+"/c", []byte(owner)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unlock, err := d.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if list, err := d.ReadDir("."); err != nil || len(list) != 2 {
+		t.Errorf("listed %v, %v", list, err)
+	}
+	if s, _, err := pathname.Unescape(lockName); err == nil {
+		t.Errorf("%q has the lock's name", s)
 	}
 }
