@@ -93,11 +93,12 @@ func Open(dir string, key []byte) (*Log, error) {
 // Path is where the log is.
 func (l *Log) Path() string { return l.dir.Path(fileName) }
 
-// Close releases the log. It waits for an Append that goes on.
+// Close releases the log. It waits for an Append of this process that goes on,
+// no longer than privatedir.LockWait; never for another process.
 func (l *Log) Close() error {
-	unlock, err := l.dir.Lock(context.Background())
+	unlock, err := l.dir.LockHere(context.Background())
 	if err != nil {
-		return err
+		return fmt.Errorf("audit log: close: %w", err)
 	}
 	defer unlock()
 	if l.file != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/internal/privatedir"
 	"github.com/sallyport-host/sallyport/vaultstore/memory"
 )
 
@@ -330,6 +331,27 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if r := verify(t, l.text(t), Anchor{}); r.Events != 1 {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// Another process that holds the log up does not hold up its closing.
+func TestCloseWaitsForNoOtherProcess(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	l.mustAppend(t, event(1))
+	other, err := privatedir.Open(dir) // a lock belongs to the opening of a file
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	unlock, err := other.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	begun := time.Now()
+	if err := l.Close(); err != nil || time.Since(begun) > privatedir.LockWait/2 {
+		t.Errorf("closed after %v: %v", time.Since(begun), err)
 	}
 }
 
