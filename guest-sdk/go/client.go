@@ -22,7 +22,8 @@ type Request struct {
 	// BodyReader is a body that follows piece by piece, instead of Body: for
 	// one that is too large to hold. It is read in a goroutine of its own, and
 	// closed, when it is an io.Closer, once no more of it is wanted: that may
-	// be after Do has returned.
+	// be after Do has returned. A reader that gives nothing again and again
+	// ends the exchange with io.ErrNoProgress.
 	BodyReader io.Reader
 	// Timeout bounds the whole exchange, the reading of the response's body
 	// included. Zero leaves it to the context and the host.

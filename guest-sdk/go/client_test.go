@@ -184,6 +184,9 @@ func TestUploadThatFails(t *testing.T) {
 		if _, err := c.Do(ctx, &sallyport.Request{Method: "PUT", URL: origin + "/sum", BodyReader: body}); !errors.Is(err, broken) {
 			t.Errorf("%v", err)
 		}
+		if _, err := c.Do(ctx, &sallyport.Request{Method: "PUT", URL: origin + "/sum", BodyReader: idle{}}); !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("a reader that gives nothing: %v", err)
+		}
 		// A source that answers without reading is no failure.
 		resp, err := c.Do(ctx, &sallyport.Request{Method: "PUT", URL: origin + "/status/413", BodyReader: io.LimitReader(zeros{}, 1<<20)})
 		if err != nil || resp.StatusCode != 413 {
@@ -193,6 +196,10 @@ func TestUploadThatFails(t *testing.T) {
 		return resp.Body.Close()
 	})
 }
+
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
 
 type errReader struct{ err error }
 

@@ -210,7 +210,7 @@ func (x *exchange) uploadFrom(body io.Reader) {
 	err := protect(func() error {
 		buf := make([]byte, chunkBytes)
 		for {
-			n, err := body.Read(buf)
+			n, err := readSome(body, buf)
 			if !x.write(buf[:n]) {
 				return nil
 			}
@@ -229,6 +229,20 @@ func (x *exchange) uploadFrom(body io.Reader) {
 		x.mu.Unlock()
 		x.waiter.SetDeadline(longAgo)
 	}
+}
+
+// maxEmptyReads is how many reads in a row may give nothing, as in bufio. A
+// reader that does so for ever would let no other goroutine of the guest run.
+const maxEmptyReads = 100
+
+// readSome reads something, or says with io.ErrNoProgress that nothing comes.
+func readSome(r io.Reader, buf []byte) (n int, err error) {
+	for range maxEmptyReads {
+		if n, err = r.Read(buf); n != 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
 }
 
 // closeReader closes a request's body that wants to be closed.

@@ -29,6 +29,11 @@ func NewGroup(ctx context.Context, limit int) *Group {
 
 // Go calls f in a goroutine, once there is room. f's context is cancelled when
 // a function of the group has failed; then f may not be called at all.
+//
+// It is not for the group's own functions: when they fill the group and wait
+// in Go for room, none comes, and the run stands still until its time is up.
+// What they find to do goes into a group of its own, or to whoever called Go
+// first.
 func (g *Group) Go(f func(ctx context.Context) error) {
 	select {
 	case g.slots <- struct{}{}:
