@@ -31,6 +31,7 @@ type exchange struct {
 	changed  chan struct{} // closed and replaced at every change
 	status   int           // 0 until the head has come
 	headers  [][2]string
+	told     bool   // the head has been reported
 	body     []byte // that has come and was not read
 	ended    bool   // no more will come
 	failed   abi.Status
@@ -269,27 +270,48 @@ func (s *session) Poll(handle uint32, out []byte) abi.Result {
 	if x == nil {
 		return refused
 	}
-	ready := []map[string]any{}
-	x.mu.Lock()
-	report := map[string]any{"handle": handle}
-	switch {
-	case x.status == 0 && x.failed != abi.StatusOK:
-		report["state"], report["error"] = abi.ReadyError, x.failed.String()
-		ready = append(ready, report)
-	case x.status != 0:
-		report["state"], report["status"], report["headers"] = abi.ReadyHead, x.status, x.headers
-		if len(x.body) > 0 {
-			report["state"] = abi.ReadyBody
-		} else if x.ended {
-			report["state"] = abi.ReadyDone
-		}
-		ready = append(ready, report)
+	ready := []report{}
+	if r, ok := x.ready(handle); ok {
+		ready = append(ready, r)
 	}
-	x.mu.Unlock()
 	raw, _ := json.Marshal(ready) // strings and numbers always encode
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.give(raw, out)
+}
+
+// report is what wait says of one handle.
+type report struct {
+	Handle  uint32      `json:"handle"`
+	State   string      `json:"state"`
+	Status  int         `json:"status,omitempty"`
+	Headers [][2]string `json:"headers,omitempty"`
+	Error   string      `json:"error,omitempty"`
+}
+
+// ready makes a report, when there is something to report: as the host, a head
+// once, its headers with the first report that has a status, and what else
+// there is until it is taken away.
+func (x *exchange) ready(handle uint32) (r report, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r = report{Handle: handle, Status: x.status}
+	switch {
+	case len(x.body) > 0:
+		r.State = abi.ReadyBody
+	case x.failed != abi.StatusOK:
+		r.State, r.Error = abi.ReadyError, x.failed.String()
+	case x.ended:
+		r.State = abi.ReadyDone
+	case x.status != 0 && !x.told:
+		r.State = abi.ReadyHead
+	default:
+		return r, false
+	}
+	if x.status != 0 && !x.told {
+		r.Headers, x.told = x.headers, true
+	}
+	return r, true
 }
 
 func (s *session) Read(handle uint32, out []byte) abi.Result {
@@ -318,10 +340,11 @@ func (x *exchange) close() {
 	x.change(func() { x.closed = true })
 }
 
-// Waiter parks on an exchange.
+// Waiter parks on an exchange. There is none in a run that is over.
 func (s *session) Waiter(handle uint32) (hostcall.Waiter, error) {
 	x, _ := s.find(handle)
 	if x == nil {
+		s.drop(handle)
 		return nil, os.ErrInvalid
 	}
 	return &waiter{s, handle, x}, nil
@@ -368,9 +391,16 @@ func (w *waiter) SetDeadline(t time.Time) error {
 }
 
 func (w *waiter) Close() error {
-	w.session.mu.Lock()
-	defer w.session.mu.Unlock()
-	delete(w.session.exchanges, w.handle)
-	w.x.close()
+	w.session.drop(w.handle)
 	return nil
+}
+
+// drop closes a handle, once.
+func (s *session) drop(handle uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.exchanges[handle]; x != nil {
+		delete(s.exchanges, handle)
+		x.close()
+	}
 }

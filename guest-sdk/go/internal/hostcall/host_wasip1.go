@@ -134,7 +134,7 @@ func (Host) Read(handle uint32, out []byte) abi.Result {
 func (Host) Waiter(handle uint32) (Waiter, error) {
 	f := os.NewFile(uintptr(handle), "exchange")
 	if f == nil {
-		return nil, syscall.EBADF
+		return nil, errors.Join(syscall.EBADF, syscall.Close(int(handle)))
 	}
 	raw, err := f.SyscallConn()
 	if err == nil {

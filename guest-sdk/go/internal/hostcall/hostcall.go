@@ -41,7 +41,8 @@ type Functions interface {
 	Poll(handle uint32, out []byte) abi.Result
 	Read(handle uint32, out []byte) abi.Result
 
-	// Waiter makes what parks goroutines on handle, and owns it from then on.
+	// Waiter makes what parks goroutines on handle, and owns it from then on:
+	// an error has closed the handle too.
 	Waiter(handle uint32) (Waiter, error)
 }
 
