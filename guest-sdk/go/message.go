@@ -20,8 +20,12 @@ type wireProgress struct {
 }
 
 // Progress tells the owner what the connector is doing, in one line of at
-// most 4 KiB.
+// most 4 KiB. An empty one tells nothing: what was emitted is handed over, as
+// with any other, and that is all.
 func (r *Run) Progress(message string) error {
+	if message == "" {
+		return r.Flush()
+	}
 	return r.put("progress", wireProgress{Type: abi.TypeProgress, Message: cut(message, abi.MaxReasonBytes)}, true)
 }
 

@@ -206,6 +206,18 @@ func TestProgressSkipAndDetails(t *testing.T) {
 	}
 }
 
+// A host takes no PROGRESS without a message, and ends the run for it.
+func TestEmptyProgress(t *testing.T) {
+	r := host().Run(func(_ context.Context, run *sallyport.Run) error {
+		notes := sallyport.NewStream(run, "notes", noteKey)
+		return errors.Join(run.Progress(""), notes.Progress("", 1, 2), run.Progress("done"))
+	})
+	succeeded(t, r)
+	if want := []string{"notes", "done"}; !reflect.DeepEqual(r.Progress, want) {
+		t.Errorf("progress %q, want %q", r.Progress, want)
+	}
+}
+
 func TestCancelledRunEndsGoroutines(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := host().RunContext(ctx, func(ctx context.Context, run *sallyport.Run) error {

@@ -123,9 +123,12 @@ func checkKey(key Key) error {
 	return nil
 }
 
-// Progress tells the owner how far the stream is. total is negative when it is
-// not known.
+// Progress tells the owner how far the stream is. An empty message is the
+// stream's name. total is negative when it is not known.
 func (s *Stream[T]) Progress(message string, count, total int64) error {
+	if message == "" {
+		message = s.name
+	}
 	p := wireProgress{Type: abi.TypeProgress, Message: cut(message, abi.MaxReasonBytes), Stream: s.name, Count: &count}
 	if total >= 0 {
 		p.Total = &total
