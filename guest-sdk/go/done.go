@@ -13,9 +13,14 @@ import (
 // Failure is an error that says itself what DONE is to say. A connector
 // returns one, also wrapped, when it knows better than the sentinels what
 // would help.
+//
+// One with a Code says it all. Without a Code it only adds to what Err, or
+// another error that it is wrapped with, says by its sentinel: the code is the
+// sentinel's, and so are Retryable and Recovery where they are not set here.
+// Where there is no sentinel either, the code is connector_failed.
 type Failure struct {
 	Message   string
-	Code      string // ^[a-z][a-z0-9_]{0,63}$; "" means connector_failed
+	Code      string // ^[a-z][a-z0-9_]{0,63}$; may be empty
 	Retryable bool
 	Recovery  RecoveryAction // may be empty
 	Err       error          // the cause, may be nil
@@ -133,17 +138,20 @@ func doneFor(err error, records int64) wireDone {
 	case errors.As(err, &crash):
 		d.Error.Code = abi.CodeConnectorCrashed
 		return d
-	case errors.As(err, &own):
-		if own.Code != "" {
-			d.Error.Code = own.Code
-		}
-		d.Error.Retryable, d.Error.RecoveryHint = own.Retryable, own.Recovery
+	case errors.As(err, &own) && own.Code != "":
+		d.Error.Code, d.Error.Retryable, d.Error.RecoveryHint = own.Code, own.Retryable, own.Recovery
 		return d
 	}
 	for _, e := range endings {
 		if errors.Is(err, e.err) {
 			d.Error.Code, d.Error.Retryable, d.Error.RecoveryHint = e.code, e.retryable, e.recovery
 			break
+		}
+	}
+	if own != nil {
+		d.Error.Retryable = d.Error.Retryable || own.Retryable
+		if own.Recovery != "" {
+			d.Error.RecoveryHint = own.Recovery
 		}
 	}
 	if errors.Is(err, ErrCancelled) {

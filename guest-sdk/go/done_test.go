@@ -39,6 +39,13 @@ func TestDone(t *testing.T) {
 		{"cancelled", wrap(sallyport.ErrCancelled), "cancelled", "run_cancelled", "", true},
 		{"rejected in a failure", wrap(&sallyport.Failure{Message: "sso", Code: "sso_wall", Recovery: sallyport.UpstreamUnblock, Err: sallyport.ErrRejected}),
 			"failed", "sso_wall", sallyport.UpstreamUnblock, false},
+		{"rejected in a failure without a code", wrap(&sallyport.Failure{Message: "sign in", Err: wrap(sallyport.ErrRejected)}),
+			"failed", "credential_rejected", sallyport.RefreshCredentials, false},
+		{"a failure without a code that says more", wrap(&sallyport.Failure{Message: "busy", Retryable: true, Recovery: sallyport.UpstreamUnblock, Err: sallyport.ErrExhausted}),
+			"failed", "limit_exceeded", sallyport.UpstreamUnblock, true},
+		{"cancelled in a failure without a code", &sallyport.Failure{Err: sallyport.ErrCancelled}, "cancelled", "run_cancelled", "", true},
+		{"a failure of its own", &sallyport.Failure{Message: "odd", Retryable: true}, "failed", "connector_failed", "", true},
+		{"a code alone", &sallyport.Failure{Code: "odd", Message: "odd", Err: sallyport.ErrTimeout}, "failed", "odd", "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := host().Run(func(context.Context, *sallyport.Run) error { return c.err })
