@@ -36,8 +36,8 @@
 // # How a run ends
 //
 // What the connector's function returns becomes the run's DONE message: nil
-// ends it as succeeded, a [*Failure] as what it says, and any other error by
-// the first of these that it wraps:
+// ends it as succeeded, a [*Failure] with a Code as what it says, and any other
+// error by the first of these that it wraps:
 //
 //	ErrRevoked                         approval_revoked
 //	ErrCancelled                       run_cancelled, with status cancelled
