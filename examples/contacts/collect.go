@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 
 	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
 )
@@ -20,7 +19,7 @@ type collector struct {
 }
 
 // collectCards brings contacts and contact_groups up to date.
-func collectCards(ctx context.Context, run *sallyport.Run, server *dav, books []book) error {
+func collectCards(ctx context.Context, run *sallyport.Run, server *dav, books []book, most int) error {
 	c := collector{run: run, server: server,
 		contacts: sallyport.NewStream(run, contactsStream, func(c contact) sallyport.Key { return sallyport.Key{c.ID} }, "id", "addressbook_url"),
 		groups:   sallyport.NewStream(run, groupsStream, func(g group) sallyport.Key { return sallyport.Key{g.ID} }, "id", "addressbook_url", "name"),
@@ -47,47 +46,56 @@ func collectCards(ctx context.Context, run *sallyport.Run, server *dav, books []
 	if err := c.forget(oldContacts, oldGroups, books); err != nil {
 		return err
 	}
-	if err := save(c.contacts, oldContacts, newContacts); err != nil {
+	if err := save(c.contacts, oldContacts, newContacts, most); err != nil {
 		return err
 	}
-	return save(c.groups, oldGroups, newGroups)
+	return save(c.groups, oldGroups, newGroups, most)
 }
 
 // collect brings both streams up to date with one book, from how far each had
 // come: that may differ, when one of them was not in scope of an earlier run.
 // It returns how far they come.
 func (c *collector) collect(ctx context.Context, b book, oldContacts, oldGroups *progress) (nextContacts, nextGroups *progress, err error) {
-	l, lGroups, err := c.list(ctx, b, oldContacts.Token, oldGroups.Token)
+	lContacts, lGroups, err := c.list(ctx, b, oldContacts.Token, oldGroups.Token)
 	if err != nil {
 		return nil, nil, err
 	}
-	nextContacts, staleContacts, gone := oldContacts.advance(l)
-	nextGroups, staleGroups, _ := oldGroups.advance(lGroups)
-	for _, name := range gone {
+	contacts, groups := oldContacts.advance(lContacts), oldGroups.advance(lGroups)
+	for _, name := range contacts.gone {
 		if err := c.deleteContact(oldContacts, b.URL, name); err != nil {
 			return nil, nil, err
 		}
 	}
-	if err := c.sayWhatIsUnknown(l, oldContacts); err != nil {
+	if err := c.sayWhatIsUnknown(b, contacts, groups); err != nil {
 		return nil, nil, err
 	}
-	names := c.toRead(staleContacts, staleGroups)
+	if err := c.read(ctx, b, contacts, groups); err != nil {
+		return nil, nil, err
+	}
+	contacts.next.Tagged, contacts.next.Groups = nil, nil // of no use there
+	return contacts.next, groups.next, emitGroups(c.groups, oldGroups.emittedGroups(b.URL), groups.next.groups(b.URL))
+}
+
+// read reads the cards that are needed, and emits the contacts among them.
+func (c *collector) read(ctx context.Context, b book, contacts, groups *update) error {
+	names := c.toRead(contacts.stale, groups.stale)
 	if len(names) > 0 {
 		if err := c.run.Progress("reading " + b.name()); err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
 	done := int64(0)
-	err = c.server.fetch(ctx, b, names, func(f fetched) error {
+	return c.server.fetch(ctx, b, names, func(f fetched) error {
 		// A stream takes what it asked for and no more: what has changed since
 		// its listing is what its next one tells of.
-		if staleGroups[f.name] {
-			nextGroups.take(f.listedIn(lGroups))
+		if groups.stale[f.name] {
+			groups.take(f.listedIn(groups.listing), true)
+			if f.card != nil { // else who is in which group stays as it was
+				groups.next.note(f.name, f.card)
+			}
 		}
-		if staleContacts[f.name] {
-			f := f.listedIn(l)
-			nextContacts.take(f)
-			if err := c.emitContact(b, oldContacts, f); err != nil {
+		if contacts.stale[f.name] {
+			if err := c.takeContact(b, contacts, f.listedIn(contacts.listing)); err != nil {
 				return err
 			}
 		}
@@ -96,11 +104,6 @@ func (c *collector) collect(ctx context.Context, b book, oldContacts, oldGroups 
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	nextContacts.Tagged, nextContacts.Groups = nil, nil // of no use there
-	return nextContacts, nextGroups, emitGroups(c.groups, oldGroups.groups(b.URL), nextGroups.groups(b.URL))
 }
 
 // list lists what has changed for each stream. Where they have come equally
@@ -132,28 +135,22 @@ func (c *collector) toRead(contacts, groups map[string]bool) []string {
 	return slices.Sorted(maps.Keys(needed))
 }
 
-// sayWhatIsUnknown tells of deletions that cannot be seen.
-func (c *collector) sayWhatIsUnknown(l listing, old *progress) error {
-	if !l.complete || old.Token == "" || old.Cards != nil || !c.contacts.Wanted() {
+// takeContact emits the record of a card that is new or has changed, and notes
+// that it did.
+func (c *collector) takeContact(b book, u *update, f fetched) error {
+	if f.card == nil && !f.gone {
+		slog.Warn("passed over: not a vCard", "name", f.name)
+		u.take(f, u.old.mayHaveEmitted(f.name))
 		return nil
 	}
-	return c.run.Skip(sallyport.Skip{Stream: contactsStream, Reason: "deletions_unknown",
-		Message: "the server no longer knows how far the last run had come, and the address book is too large for " +
-			"the connector to remember its cards: contacts that were deleted since then are not reported"})
-}
-
-// emitContact emits the record of a card that is new or has changed.
-func (c *collector) emitContact(b book, old *progress, f fetched) error {
-	switch {
-	case f.gone:
-		return c.deleteContact(old, b.URL, f.name)
-	case f.card == nil:
-		slog.Warn("passed over: not a vCard", "name", f.name)
+	if f.gone || f.card.isGroup() { // which may have been a contact
+		u.take(f, false)
+		return c.deleteContact(u.old, b.URL, f.name)
+	}
+	same := u.old.mayHaveEmitted(f.name) && u.old.has(f.name, f.version())
+	u.take(f, true)
+	if same { // the server has no etags to say so
 		return nil
-	case old.has(f.name, f.version()):
-		return nil // as it was; the server has no etags to say so
-	case f.card.isGroup():
-		return c.deleteContact(old, b.URL, f.name) // it may have been a contact
 	}
 	return c.contacts.Emit(contactOf(f.card, b.URL+f.name, b.URL, f.etag))
 }
@@ -161,14 +158,42 @@ func (c *collector) emitContact(b book, old *progress, f fetched) error {
 // deleteContact deletes what was emitted for a card. Where it is not known
 // what was, it deletes in any case.
 func (c *collector) deleteContact(old *progress, bookURL, name string) error {
-	seen, known := old.Cards[name]
-	switch {
-	case known && strings.HasPrefix(seen, groupMark):
-		return nil
-	case !known && (old.Cards != nil || old.Token == ""):
+	if !old.mayHaveEmitted(name) {
 		return nil
 	}
 	return c.contacts.Delete(bookURL + name)
+}
+
+const deletionsUnknown = "deletions_unknown"
+
+// sayWhatIsUnknown tells of deletions that cannot be seen.
+func (c *collector) sayWhatIsUnknown(b book, contacts, groups *update) error {
+	if groups.old.Lost && c.groups.Wanted() {
+		if err := c.skip(groupsStream, b.name()+" has more groups than the connector can remember: all of them are "+
+			"collected again, and those that were deleted since the last run are not reported"); err != nil {
+			return err
+		}
+	}
+	if !contacts.complete || !c.contacts.Wanted() {
+		return nil
+	}
+	why := "the server cannot list deletions"
+	if contacts.old.Token != "" {
+		why = "the server no longer knows how far the last run had come"
+	}
+	switch {
+	case contacts.nameless > 0:
+		return c.skip(contactsStream, fmt.Sprintf("%s, and %s has too many contacts for the connector to remember their "+
+			"names: %d that were deleted since the last run are not reported", why, b.name(), contacts.nameless))
+	case contacts.old.Forgot:
+		return c.skip(contactsStream, fmt.Sprintf("%s, and %s has too many contacts for the connector to remember: all of "+
+			"them are collected again, and those that were deleted since the last run are not reported", why, b.name()))
+	}
+	return nil
+}
+
+func (c *collector) skip(stream, message string) error {
+	return c.run.Skip(sallyport.Skip{Stream: stream, Reason: deletionsUnknown, Message: message})
 }
 
 // forget deletes what was collected from address books that are gone.
@@ -177,20 +202,34 @@ func (c *collector) forget(oldContacts, oldGroups *cursor, books []book) error {
 	for _, b := range books {
 		left[b.URL] = nil
 	}
-	if oldContacts != nil {
-		for _, url := range missing(oldContacts.Books, left) {
-			for _, name := range slices.Sorted(maps.Keys(oldContacts.Books[url].Cards)) {
-				if err := c.deleteContact(oldContacts.Books[url], url, name); err != nil {
-					return err
-				}
-			}
+	for _, url := range oldContacts.missing(left) {
+		if err := c.forgetContacts(url, oldContacts.Books[url]); err != nil {
+			return err
 		}
 	}
-	if oldGroups != nil {
-		for _, url := range missing(oldGroups.Books, left) {
-			if err := emitGroups(c.groups, oldGroups.Books[url].groups(url), nil); err != nil {
+	for _, url := range oldGroups.missing(left) {
+		old := oldGroups.Books[url]
+		if old.Lost && c.groups.Wanted() {
+			if err := c.skip(groupsStream, "the address book "+pathOf(url)+" is gone, and it had more groups than the connector "+
+				"can remember: that they are gone with it is not reported"); err != nil {
 				return err
 			}
+		}
+		if err := emitGroups(c.groups, old.emittedGroups(url), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *collector) forgetContacts(url string, old *progress) error {
+	if (old.Forgot || old.hashes.records() > 0) && c.contacts.Wanted() {
+		return c.skip(contactsStream, "the address book "+pathOf(url)+" is gone, and it had too many contacts for the connector "+
+			"to remember their names: that they are gone with it is not reported")
+	}
+	for _, name := range slices.Sorted(maps.Keys(old.Cards)) {
+		if err := c.deleteContact(old, url, name); err != nil {
+			return err
 		}
 	}
 	return nil

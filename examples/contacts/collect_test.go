@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
@@ -215,49 +214,6 @@ func TestAddressBookThatIsRenamed(t *testing.T) {
 	run(t, &h)
 	s.books["/ada@x/friends/"] = "Amis"
 	expect(t, run(t, &h), "+address_books ")
-}
-
-func TestCursorThatIsTooLarge(t *testing.T) {
-	c := &cursor{Books: map[string]*progress{"a": {Token: "t", Cards: map[string]string{}}, "b": {Token: "t", Tagged: map[string][]string{"x": {"u", "c"}}}}}
-	for i := range 40_000 {
-		c.Books["a"].Cards[fmt.Sprintf("card-of-some-length-%d.vcf", i)] = digest(fmt.Sprint(i))
-	}
-	if err := c.thin(); err != nil {
-		t.Fatal(err)
-	}
-	if c.Books["a"].Cards != nil || c.Books["a"].Token != "t" || c.Books["b"] != nil {
-		t.Errorf("thinned to %+v", c.Books)
-	}
-
-	// A token without cards still tells of changes and deletions; when it is
-	// forgotten, the deletions are said to be unknown.
-	s := filled()
-	h := s.host(contactsStream)
-	r := run(t, &h)
-	forget := func() {
-		var c cursor
-		if err := json.Unmarshal(r.State[contactsStream], &c); err != nil {
-			t.Fatal(err)
-		}
-		c.Books[bookURL].Cards = nil
-		raw, err := json.Marshal(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.State[contactsStream] = raw
-	}
-	forget()
-	s.remove(ada)
-	s.put(grace, card("UID:u-grace", "FN:Grace H"))
-	r = run(t, &h)
-	expect(t, r, "-contacts ada.vcf", "+contacts grace.vcf")
-	s.remove(grace)
-	s.forgot = len(s.changed)
-	r = run(t, &h)
-	expect(t, r, "-contacts team.vcf") // a group, for all that is known it was a contact
-	if len(r.Skips) != 1 || !strings.Contains(string(r.Skips[0]), "deletions_unknown") {
-		t.Errorf("skips %s", r.Skips)
-	}
 }
 
 func TestWrongPassword(t *testing.T) {

@@ -102,18 +102,36 @@ func (p *progress) groups(bookURL string) map[string]group {
 	return all
 }
 
-// emitGroups emits what differs between two times, in order of the ids.
-func emitGroups(stream *sallyport.Stream[group], before, after map[string]group) error {
+// emittedGroups returns digests of the groups of a book that were emitted, by
+// id.
+func (p *progress) emittedGroups(bookURL string) map[string]string {
+	if p.Forgot {
+		return p.Emitted
+	}
+	return digests(p.groups(bookURL))
+}
+
+func digests(groups map[string]group) map[string]string {
+	out := map[string]string{}
+	for id, g := range groups {
+		out[id] = digest(strings.Join(append([]string{g.Name}, g.MemberUIDs...), "\x00"))
+	}
+	return out
+}
+
+// emitGroups emits what differs between two times, in order of the ids: before
+// are digests.
+func emitGroups(stream *sallyport.Stream[group], before map[string]string, after map[string]group) error {
+	now := digests(after)
 	for _, id := range slices.Sorted(maps.Keys(after)) {
-		g := after[id]
-		if old, ok := before[id]; ok && old.Name == g.Name && slices.Equal(old.MemberUIDs, g.MemberUIDs) {
+		if before[id] == now[id] {
 			continue
 		}
-		if err := stream.Emit(g); err != nil {
+		if err := stream.Emit(after[id]); err != nil {
 			return err
 		}
 	}
-	for _, id := range missing(before, after) {
+	for _, id := range missing(before, now) {
 		if err := stream.Delete(id); err != nil {
 			return err
 		}
@@ -122,7 +140,7 @@ func emitGroups(stream *sallyport.Stream[group], before, after map[string]group)
 }
 
 // missing returns the keys of before that are not in after, in order.
-func missing[V any](before, after map[string]V) []string {
+func missing[V, W any](before map[string]V, after map[string]W) []string {
 	var gone []string
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		if _, ok := after[key]; !ok {

@@ -26,6 +26,11 @@ const (
 func main() { sallyport.Main(collect) }
 
 func collect(ctx context.Context, run *sallyport.Run) error {
+	return collectWithin(ctx, run, maxCursor)
+}
+
+// collectWithin is collect with cursors of at most that many bytes.
+func collectWithin(ctx context.Context, run *sallyport.Run, most int) error {
 	server, err := connect(run)
 	if err != nil {
 		return err
@@ -37,5 +42,5 @@ func collect(ctx context.Context, run *sallyport.Run) error {
 	if err := collectBooks(run, books); err != nil {
 		return err
 	}
-	return collectCards(ctx, run, server, books)
+	return collectCards(ctx, run, server, books, most)
 }
