@@ -7,10 +7,12 @@
 // process that [Store.Watch] at once, and to those of others within
 // abi.RevocationDelay. An old approval that is put back, with or without its
 // tombstone, does not live again: the highest serial of each scope is also
-// kept under the vault's seal, and is raised there before the file that bears
-// it is in place. A crash between the two leaves the scope refused, never
-// allowed. What cannot be read is an error, what does not verify is one of a
-// Standing's problems; neither looks like "no approval".
+// kept under the vault's seal. An approval is put in place after it is raised
+// there, a revocation before, so that a vault that is slow or sealed does not
+// hold it up: a crash between the two leaves the scope refused, never allowed.
+// Where the vault lags behind the files, [Store.Standing] raises it. What
+// cannot be read is an error, what does not verify is one of a Standing's
+// problems; neither looks like "no approval".
 //
 // # Limits
 //
@@ -49,6 +51,14 @@ var (
 	ErrNothing = errors.New("nothing was approved")
 	// ErrMark: the vault could not be told of the newest serial.
 	ErrMark = errors.New("the highest serial could not be kept in the vault")
+)
+
+// How long the vault may take to answer. Together they are less than
+// privatedir.LockWait: who waits for its turn to revoke outlasts whoever waits
+// for the vault.
+const (
+	markWait  = 1 * time.Second
+	raiseWait = 3 * time.Second
 )
 
 // Options says what a [Store] is built of. Now may be left out.
@@ -129,7 +139,7 @@ func (s *Store) Approve(ctx context.Context, a capabilities.Approval) (capabilit
 	if err != nil {
 		return capabilities.Approval{}, fmt.Errorf("approve: %w", err)
 	}
-	if err := s.put(ctx, a.Scope, kindApproval, a.ApprovalID, a.Serial, envelope); err != nil {
+	if err := s.put(ctx, a, envelope); err != nil {
 		return capabilities.Approval{}, fmt.Errorf("approve: %w", err)
 	}
 	return a, nil
@@ -141,23 +151,38 @@ func (s *Store) Approve(ctx context.Context, a capabilities.Approval) (capabilit
 // returns nil. An error that wraps [ErrMark] says that it is durable too, and
 // in force, but that the vault could not be told: call again.
 func (s *Store) Revoke(ctx context.Context, scope capabilities.Scope) (capabilities.Revocation, error) {
-	unlock, err := s.dir.Lock(ctx)
+	r, serial, err := s.bury(ctx, scope)
 	if err != nil {
 		return capabilities.Revocation{}, fmt.Errorf("revoke: %w", err)
 	}
+	// It is in force. The vault hears of it out of the lock, at its own pace.
+	if err := s.raise(ctx, scope, serial); err != nil {
+		return r, fmt.Errorf("revoked %s, but: %w", scope.Connector, err)
+	}
+	return r, nil
+}
+
+// bury puts a tombstone in place, unless one stands, and returns it with the
+// highest serial that the vault has to know of.
+func (s *Store) bury(ctx context.Context, scope capabilities.Scope) (capabilities.Revocation, uint64, error) {
+	unlock, err := s.dir.Lock(ctx)
+	if err != nil {
+		return capabilities.Revocation{}, 0, err
+	}
 	defer unlock()
+	defer s.notify(scope)
 	envelopes, problems, err := s.envelopes(scope)
 	if err != nil {
-		return capabilities.Revocation{}, fmt.Errorf("revoke: %w", err)
+		return capabilities.Revocation{}, 0, err
 	}
 	// A vault that does not open must not keep an approval alive.
 	mark, markErr := s.mark(ctx, scope)
-	standing := capabilities.Resolve(envelopes, s.pub, scope, mark)
+	standing := capabilities.Resolve(envelopes, s.pub, scope, mark.highest)
 	if last := s.tombstone(scope, envelopes); last != nil && standing.Revoked && !standing.Replayed {
-		return *last, s.raise(ctx, scope, standing.HighWater)
+		return *last, standing.HighWater, nil
 	}
 	if standing.HighWater == 0 && len(standing.Problems)+len(problems) == 0 && markErr == nil {
-		return capabilities.Revocation{}, fmt.Errorf("revoke %s: %w", scope.Connector, ErrNothing)
+		return capabilities.Revocation{}, 0, fmt.Errorf("%s: %w", scope.Connector, ErrNothing)
 	}
 	r := capabilities.Revocation{Scope: scope, Serial: standing.HighWater + 1, At: s.now().UTC().Round(0)}
 	if standing.Approval != nil {
@@ -165,16 +190,14 @@ func (s *Store) Revoke(ctx context.Context, scope capabilities.Scope) (capabilit
 	}
 	envelope, err := capabilities.SignRevocation(s.key, r)
 	if err != nil {
-		return capabilities.Revocation{}, fmt.Errorf("revoke: %w", err)
+		return capabilities.Revocation{}, 0, err
 	}
-	err = s.put(ctx, scope, kindRevocation, r.Revokes, r.Serial, envelope)
-	switch {
-	case errors.Is(err, ErrMark):
-		return r, fmt.Errorf("revoked %s, but: %w", scope.Connector, err)
-	case err != nil:
-		return capabilities.Revocation{}, fmt.Errorf("revoke: %w", err)
+	staged, err := s.stage(scope, kindRevocation, r.Revokes, r.Serial, envelope)
+	if err != nil {
+		return capabilities.Revocation{}, 0, err
 	}
-	return r, nil
+	defer staged.Discard()
+	return r, r.Serial, staged.Commit()
 }
 
 // tombstone returns the newest revocation among the envelopes, nil when there
@@ -190,28 +213,30 @@ func (s *Store) tombstone(scope capabilities.Scope, envelopes [][]byte) *capabil
 	return newest
 }
 
-// put makes an envelope durable under another name, raises the mark, and then
-// puts the envelope in place. An approval is not put in place when the mark
-// was not raised; a revocation is, and the error is [ErrMark] then. Once the
-// mark is raised, ctx is not asked again: what was in force is refused.
-func (s *Store) put(ctx context.Context, scope capabilities.Scope, kind, id string, serial uint64, envelope []byte) error {
-	defer s.notify(scope)
-	if err := s.tidy(scope); err != nil {
-		return err
-	}
-	staged, err := s.dir.Stage(path.Join(folder(scope), fileName(serial, kind, id)), envelope)
+// put makes an approval durable under another name, raises the mark, and then
+// puts it in place. It is not put in place when the mark was not raised. Once
+// the mark is raised, ctx is not asked again: what was in force is refused.
+func (s *Store) put(ctx context.Context, a capabilities.Approval, envelope []byte) error {
+	defer s.notify(a.Scope)
+	staged, err := s.stage(a.Scope, kindApproval, a.ApprovalID, a.Serial, envelope)
 	if err != nil {
 		return err
 	}
 	defer staged.Discard()
-	markErr := s.raise(ctx, scope, serial)
-	if markErr != nil && kind == kindApproval {
-		return markErr
-	}
-	if err := staged.Commit(); err != nil {
+	limited, cancel := context.WithTimeout(ctx, raiseWait)
+	defer cancel()
+	if err := s.raise(limited, a.Scope, a.Serial); err != nil {
 		return err
 	}
-	return markErr
+	return staged.Commit()
+}
+
+// stage makes an envelope durable under another name.
+func (s *Store) stage(scope capabilities.Scope, kind, id string, serial uint64, envelope []byte) (*privatedir.Staged, error) {
+	if err := s.tidy(scope); err != nil {
+		return nil, err
+	}
+	return s.dir.Stage(path.Join(folder(scope), fileName(serial, kind, id)), envelope)
 }
 
 func (s *Store) raise(ctx context.Context, scope capabilities.Scope, serial uint64) error {

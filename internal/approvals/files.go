@@ -69,8 +69,10 @@ func (s *Store) Standing(ctx context.Context, scope capabilities.Scope) (capabil
 	return standing, nil
 }
 
-// read resolves what is there. The mark is read first: whatever raises it
-// after that is newer than what the files say, and not older.
+// read resolves what is there, and tells the vault of a serial that it should
+// know of and does not: a writer was stopped before that, or the vault was put
+// back. The mark is read first: whatever raises it after that is newer than
+// what the files say, and not older.
 func (s *Store) read(ctx context.Context, scope capabilities.Scope) (capabilities.Standing, error) {
 	mark, err := s.mark(ctx, scope)
 	if err != nil {
@@ -80,26 +82,42 @@ func (s *Store) read(ctx context.Context, scope capabilities.Scope) (capabilitie
 	if err != nil {
 		return capabilities.Standing{}, err
 	}
-	standing := capabilities.Resolve(envelopes, s.pub, scope, mark)
+	standing := capabilities.Resolve(envelopes, s.pub, scope, mark.highest)
 	standing.Problems = append(standing.Problems, problems...)
+	if mark.vault < standing.HighWater {
+		limited, cancel := context.WithTimeout(ctx, raiseWait)
+		defer cancel()
+		if err := s.raise(limited, scope, standing.HighWater); err != nil {
+			standing.Problems = append(standing.Problems, err.Error())
+		}
+	}
 	if len(standing.Problems) > 0 {
 		standing.Problems = append(standing.Problems, "the files are in "+s.dir.Path(folder(scope)))
 	}
 	return standing, nil
 }
 
-// mark returns the highest serial of a scope that any witness knows of. With
-// an error it is the highest of those that answered.
-func (s *Store) mark(ctx context.Context, scope capabilities.Scope) (uint64, error) {
-	mark, err := s.marks.Mark(ctx, scope.Owner, markName(scope))
+// witness is the highest serial of a scope that is known from elsewhere than
+// its files.
+type witness struct {
+	vault   uint64 // to the vault
+	highest uint64 // to the vault or Options.Seen
+}
+
+// mark asks the witnesses. With an error it is what those say that answered.
+func (s *Store) mark(ctx context.Context, scope capabilities.Scope) (witness, error) {
+	limited, cancel := context.WithTimeout(ctx, markWait)
+	defer cancel()
+	mark, err := s.marks.Mark(limited, scope.Owner, markName(scope))
+	w := witness{vault: mark, highest: mark}
 	if s.seen != nil {
 		seen, seenErr := s.seen(ctx, scope)
-		mark, err = max(mark, seen), errors.Join(err, seenErr)
+		w.highest, err = max(mark, seen), errors.Join(err, seenErr)
 	}
 	if err != nil {
-		return mark, fmt.Errorf("%w: %w", ErrMark, err)
+		return w, fmt.Errorf("%w: %w", ErrMark, err)
 	}
-	return mark, nil
+	return w, nil
 }
 
 // envelopes reads the files of a scope, ordered by name. What is there and is

@@ -241,37 +241,48 @@ func TestProcessesShareSerials(t *testing.T) {
 	}
 }
 
-// TestCrashes: a process that ends between raising the mark and putting the
-// file in place leaves the scope refused; one that ends before that leaves it
-// as it was. Either way the owner goes on.
+// TestCrashes: an approval whose process ends before it raises the mark leaves
+// the scope as it was, one whose process ends after that leaves it refused. A
+// revocation is in force before the mark is raised. Either way the owner goes
+// on, and the mark is made good.
 func TestCrashes(t *testing.T) {
-	for _, task := range []string{"approve", "revoke"} {
-		for _, die := range []string{"before", "after"} {
-			t.Run(task+" "+die, func(t *testing.T) {
-				dir, s := shared(t)
-				s.mustApprove(t, scope)
-				if _, ok := start(t, dir, task, die).do(); ok {
-					t.Fatal("it did not end")
-				}
-				got := s.mustStand(t, scope)
-				if got.InForce() != (die == "before") || got.Replayed != (die == "after") {
-					t.Errorf("got %+v", got)
-				}
-				if n := len(s.envelopeFiles(t, scope)); n != 1 {
-					t.Errorf("%d files in sight", n)
-				}
-				s.mustApprove(t, scope)
-				if !s.mustStand(t, scope).InForce() {
-					t.Error("it cannot be approved again")
-				}
-				if left, err := os.ReadDir(s.dir.Path(folder(scope))); err != nil || len(left) != 2 {
-					t.Errorf("left %v, %v", left, err)
-				}
-				if _, err := s.Revoke(t.Context(), scope); err != nil || !s.mustStand(t, scope).Revoked {
-					t.Errorf("it cannot be revoked: %v", err)
-				}
-			})
-		}
+	for _, c := range []struct {
+		task, die         string
+		inForce, replayed bool
+		files             int // in sight
+	}{
+		{"approve", "before", true, false, 1},
+		{"approve", "after", false, true, 1},
+		{"revoke", "before", false, false, 2},
+		{"revoke", "after", false, false, 2},
+	} {
+		t.Run(c.task+" "+c.die, func(t *testing.T) {
+			dir, s := shared(t)
+			s.mustApprove(t, scope)
+			if _, ok := start(t, dir, c.task, c.die).do(); ok {
+				t.Fatal("it did not end")
+			}
+			got := s.mustStand(t, scope)
+			if got.InForce() != c.inForce || got.Replayed != c.replayed {
+				t.Errorf("got %+v", got)
+			}
+			if mark, err := s.mark(t.Context(), scope); err != nil || mark.vault != got.HighWater {
+				t.Errorf("the vault knows of %d, %v; the files of %d", mark.vault, err, got.HighWater)
+			}
+			if n := len(s.envelopeFiles(t, scope)); n != c.files {
+				t.Errorf("%d files in sight", n)
+			}
+			s.mustApprove(t, scope)
+			if !s.mustStand(t, scope).InForce() {
+				t.Error("it cannot be approved again")
+			}
+			if left, err := os.ReadDir(s.dir.Path(folder(scope))); err != nil || len(left) != c.files+1 {
+				t.Errorf("left %v, %v", left, err)
+			}
+			if _, err := s.Revoke(t.Context(), scope); err != nil || !s.mustStand(t, scope).Revoked {
+				t.Errorf("it cannot be revoked: %v", err)
+			}
+		})
 	}
 }
 
