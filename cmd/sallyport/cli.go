@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 
@@ -81,12 +83,16 @@ func (c *cli) abort() {
 
 // app resolves the flags. It is called by the commands that need files.
 func (c *cli) app() (*app.App, error) {
+	c.options.JSON = c.json
 	a, err := app.New(c.options, home.FromOS(), c.err)
 	if err != nil {
 		return nil, err
 	}
 	a.Terminal, a.Progress, a.RecordsShown = c.terminal, c.screen, terminal.IsTerminal(c.stdout)
 	a.Stdin, a.Stdout = c.stdin, c.stdout
+	if c.json {
+		a.Progress = nil // stderr is for JSON
+	}
 	return a, nil
 }
 
@@ -125,3 +131,13 @@ func (c *cli) classify(err error) error {
 // asJSON also looks at the arguments themselves: the flags may be what is
 // wrong.
 func (c *cli) asJSON(args []string) bool { return c.json || slices.Contains(args, "--json") }
+
+// bug says that the program panicked with v, but not the value itself: it may
+// hold what was being worked on.
+func (c *cli) bug(v any, args []string) {
+	if c.asJSON(args) {
+		app.PrintError(app.BugError(v, debug.Stack()), true, c.stderr)
+		return
+	}
+	_, _ = fmt.Fprintf(c.stderr, "sallyport: internal: a bug (%T); please report this:\n%s", v, debug.Stack())
+}

@@ -13,9 +13,7 @@
 package main
 
 import (
-	"fmt"
 	"os"
-	"runtime/debug"
 
 	"github.com/sallyport-host/sallyport/internal/app"
 )
@@ -24,16 +22,15 @@ func main() { os.Exit(int(run(os.Args[1:]))) }
 
 // run is main with its exit code.
 func run(args []string) (code app.Code) {
-	defer func() {
-		if v := recover(); v != nil {
-			// Not the value itself: it may hold what was being worked on.
-			fmt.Fprintf(os.Stderr, "sallyport: internal: a bug (%T); please report this:\n%s", v, debug.Stack())
-			code = app.Internal
-		}
-	}()
 	protectMemory()
 	ignoreClosedPipes()
 	c := newCLI(os.Stdin, os.Stdout, os.Stderr)
+	defer func() {
+		if v := recover(); v != nil {
+			c.bug(v, args)
+			code = app.Internal
+		}
+	}()
 	ctx, stop := c.signals()
 	defer stop()
 	root := c.root()

@@ -42,10 +42,11 @@ func (c *cli) root() *cobra.Command {
 	flags.StringVar(&c.options.Owner, "owner", "", "the `OWNER` of credentials, approvals and runs (default \""+app.DefaultOwner+"\")")
 	flags.StringVar(&c.options.Instance, "instance", "", "which `ACCOUNT` at the source (default \"default\")")
 	flags.StringVar(&c.options.Grant, "grant", "", "under which `GRANT` (default \"self\", your own use)")
-	flags.BoolVar(&c.json, "json", false, "print one JSON document on stdout, errors as JSON on stderr")
+	flags.BoolVar(&c.json, "json", false, "print one JSON document on stdout, and errors and log as lines of JSON on stderr")
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no summaries and no hints of what comes next")
 	flags.StringVar(&c.options.LogLevel, "log-level", "", "log on stderr from this `LEVEL` on: debug, info, warn, error, off (default \"warn\")")
-	root.AddCommand(c.initCommand(), c.vault(), c.grant(), c.inspect(), c.disclose(), c.run(), c.audit(), c.version())
+	root.AddCommand(c.initCommand(), c.vault(), c.grant(), c.inspect(), c.disclose(), c.run(), c.audit(), c.version(), c.completion())
+	c.help(root)
 	return root
 }
 

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,7 +68,8 @@ func setup(dir string) error {
 }
 
 // codeCommand is "code N sallyport …": it runs the program, demands the exit
-// code N, and that the canary is in no output.
+// code N, that the canary is in no output, and, where --json is given, that
+// there is nothing but JSON.
 func codeCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: code N COMMAND…")
@@ -90,6 +94,23 @@ func codeCommand(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the canary is in %s", stream)
 		}
 	}
+	if slices.Contains(args, "--json") {
+		ts.Check(onlyJSON(ts))
+	}
+}
+
+// onlyJSON demands one document on stdout, or none, and nothing but lines of
+// JSON on stderr.
+func onlyJSON(ts *testscript.TestScript) error {
+	if out := ts.ReadFile("stdout"); out != "" && !json.Valid([]byte(out)) {
+		return fmt.Errorf("stdout is not one JSON document: %q", out)
+	}
+	for line := range strings.Lines(ts.ReadFile("stderr")) {
+		if !json.Valid([]byte(line)) {
+			return fmt.Errorf("a line of stderr is not JSON: %q", line)
+		}
+	}
+	return nil
 }
 
 // sealedCommand is "sealed DIR…": no file below may hold the canary.

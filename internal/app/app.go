@@ -65,6 +65,7 @@ type Options struct {
 	Home                   string
 	Owner, Instance, Grant string
 	LogLevel               string
+	JSON                   bool // log lines are JSON
 }
 
 // New resolves o and the configuration into an App that keeps its files on
@@ -78,7 +79,7 @@ func New(o Options, sys home.System, stderr io.Writer) (*App, error) {
 	if err != nil {
 		return nil, usage("%w", err)
 	}
-	logger, err := newLogger(first(o.LogLevel, c.LogLevel, defaultLogLevel), stderr)
+	logger, err := newLogger(first(o.LogLevel, c.LogLevel, defaultLogLevel), o.JSON, stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func New(o Options, sys home.System, stderr io.Writer) (*App, error) {
 // defaultLogLevel shows what went wrong without being fatal.
 const defaultLogLevel = "warn"
 
-func newLogger(level string, w io.Writer) (*slog.Logger, error) {
+func newLogger(level string, asJSON bool, w io.Writer) (*slog.Logger, error) {
 	if level == "off" {
 		return slog.New(slog.DiscardHandler), nil
 	}
@@ -112,7 +113,11 @@ func newLogger(level string, w io.Writer) (*slog.Logger, error) {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, internal("log level: %w", err)
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
+	o := &slog.HandlerOptions{Level: l}
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, o)), nil
 }
 
 func first(values ...string) string {

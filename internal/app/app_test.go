@@ -131,7 +131,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{files: newMemoryFiles(), connector: filepath.Join(dir, "notes")}
-	logger, err := newLogger("off", io.Discard)
+	logger, err := newLogger("off", false, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

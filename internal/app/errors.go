@@ -88,6 +88,12 @@ func internal(format string, args ...any) error   { return fail(Internal, format
 // UsageError is for what the command line itself is wrong about.
 func UsageError(format string, args ...any) error { return usage(format, args...) }
 
+// BugError is for a panic with v, of which only the type is told: it may hold
+// what was being worked on.
+func BugError(v any, stack []byte) error {
+	return internal("internal: a bug (%T); please report this: %s", v, stack)
+}
+
 // Exit is the exit code for err. An [*Error] states its own; else what err
 // wraps decides, and what is not known is [Internal].
 func Exit(err error) Code {

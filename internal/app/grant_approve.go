@@ -25,7 +25,7 @@ type Approve struct {
 	Expires   time.Duration // 0 is never
 	GrantFile string        // a PDPP grant; "" is the owner's own
 	Yes       bool
-	JSON      bool // the disclosure is in the result
+	JSON      bool // the disclosure is in the result, and shown only to who is asked
 }
 
 // Approved is the result of [App.Approve].
@@ -78,7 +78,7 @@ func (a *App) Approve(ctx context.Context, o Approve) (Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !o.Yes || !o.JSON {
+	if !o.JSON || !o.Yes && a.Terminal != nil {
 		a.show(p)
 	}
 	if err := a.confirm(ctx, o.Yes, p.question()); err != nil {

@@ -56,7 +56,8 @@ func PrintJSON(w io.Writer, v any) error {
 	return nil
 }
 
-// errorDocument is what --json prints of an error, on stderr.
+// errorDocument is what --json prints of an error, on stderr: one line, as
+// all lines there are JSON then.
 type errorDocument struct {
 	Error errorBody `json:"error"`
 }
@@ -69,7 +70,7 @@ type errorBody struct {
 	Faults   []manifests.Fault `json:"faults,omitempty"`
 }
 
-// PrintError writes err to stderr, for a person or as JSON.
+// PrintError writes err to stderr, for a person or as a line of JSON.
 func PrintError(err error, asJSON bool, stderr io.Writer) {
 	faults := (*manifests.Faults)(nil)
 	errors.As(err, &faults)
@@ -78,7 +79,9 @@ func PrintError(err error, asJSON bool, stderr io.Writer) {
 		if faults != nil {
 			body.Faults = faults.Faults
 		}
-		_ = PrintJSON(stderr, errorDocument{body}) // nowhere left to say it
+		enc := json.NewEncoder(stderr)
+		enc.SetEscapeHTML(false)
+		_ = enc.Encode(errorDocument{body}) // nowhere left to say it
 		return
 	}
 	_, _ = fmt.Fprintf(stderr, "sallyport: %s\n", message(err))
