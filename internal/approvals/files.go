@@ -74,6 +74,9 @@ func (s *Store) Standing(ctx context.Context, scope capabilities.Scope) (capabil
 // back. The mark is read first: whatever raises it after that is newer than
 // what the files say, and not older.
 func (s *Store) read(ctx context.Context, scope capabilities.Scope) (capabilities.Standing, error) {
+	if err := s.dir.InPlace(); err != nil {
+		return capabilities.Standing{}, err
+	}
 	mark, err := s.mark(ctx, scope)
 	if err != nil {
 		return capabilities.Standing{}, err

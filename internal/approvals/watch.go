@@ -3,8 +3,10 @@ package approvals
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/sallyport-host/sallyport/capabilities"
@@ -32,7 +34,7 @@ func (s *Store) Watch(ctx context.Context, scope capabilities.Scope, changed fun
 				last = s.signature(scope)
 			case <-tick.C:
 				now := s.signature(scope)
-				if now == last {
+				if now.same(last) {
 					continue
 				}
 				last = now
@@ -46,25 +48,46 @@ func (s *Store) Watch(ctx context.Context, scope capabilities.Scope, changed fun
 }
 
 // signature differs when what is in the folder of a scope may differ: each
-// envelope is written once, under a name of its own, and by renaming. One that
-// cannot be read has a signature too.
-func (s *Store) signature(scope capabilities.Scope) uint64 {
+// envelope is written once, under a name of its own, and by renaming. A folder
+// that was put in the place of another is another one, whatever it holds; one
+// that cannot be read, or lies in a store that was moved away, has a signature
+// too.
+type signature struct {
+	sum    uint64
+	folder fs.FileInfo // nil when it is not there
+}
+
+func (a signature) same(b signature) bool {
+	if a.folder == nil || b.folder == nil {
+		return a.sum == b.sum && a.folder == b.folder
+	}
+	return a.sum == b.sum && os.SameFile(a.folder, b.folder)
+}
+
+func (s *Store) signature(scope capabilities.Scope) (sig signature) {
 	h := fnv.New64a()
+	defer func() { sig.sum = h.Sum64() }()
+	if err := s.dir.InPlace(); err != nil {
+		_, _ = h.Write([]byte("moved: " + err.Error()))
+	}
+	if info, err := s.dir.Stat(folder(scope)); err == nil {
+		sig.folder = info
+	}
 	list, err := s.dir.ReadDir(folder(scope))
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			_, _ = h.Write([]byte("unreadable: " + err.Error()))
 		}
-		return h.Sum64()
+		return sig
 	}
 	for _, e := range list {
 		line := e.Name()
 		if info, err := e.Info(); err == nil {
-			line += info.ModTime().Format(time.RFC3339Nano) + info.Mode().String()
+			line += fmt.Sprint(info.ModTime().UnixNano(), info.Mode(), info.Size())
 		}
 		_, _ = h.Write([]byte(line + "\x00"))
 	}
-	return h.Sum64()
+	return sig
 }
 
 func (s *Store) subscribe(scope capabilities.Scope) chan struct{} {

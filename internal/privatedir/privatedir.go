@@ -102,12 +102,31 @@ func Open(path string) (*Dir, error) {
 // Close releases the folder. Nothing else works afterwards.
 func (d *Dir) Close() error { return d.root.Close() }
 
+// InPlace reports whether the folder is still the one at its path: [ErrUnsafe]
+// when it was moved away or deleted, with or without another in its place. What
+// is read from it then is not what others see there, and what is written to it
+// is lost to them.
+func (d *Dir) InPlace() error {
+	open, err := d.root.Stat(".")
+	if err != nil {
+		return err
+	}
+	if there, err := os.Lstat(d.path); err != nil || !os.SameFile(open, there) {
+		return fmt.Errorf("%w: %s is not the folder any more that was opened; start again", ErrUnsafe, d.path)
+	}
+	return nil
+}
+
+// Stat looks at name itself.
+func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
+
 // Path is where name is, for messages.
 func (d *Dir) Path(name string) string { return filepath.Join(d.path, filepath.FromSlash(name)) }
 
 // Lock waits until no other process, and nobody else in this one, holds the
 // folder's lock, at most until ctx is done or [LockWait] is over, which is
-// [ErrLocked]. Reading needs no lock. Calling unlock again does nothing.
+// [ErrLocked]. Reading needs no lock. Calling unlock again does nothing. A
+// folder that is not in place ([Dir.InPlace]) is not locked.
 func (d *Dir) Lock(ctx context.Context) (unlock func(), err error) {
 	limited, cancel := context.WithTimeout(ctx, d.wait)
 	defer cancel()
@@ -120,6 +139,9 @@ func (d *Dir) Lock(ctx context.Context) (unlock func(), err error) {
 			leave()
 		}
 	}()
+	if err := d.InPlace(); err != nil { // or the lock would be another folder's
+		return nil, err
+	}
 	if err := d.check(lockName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -130,6 +152,10 @@ func (d *Dir) Lock(ctx context.Context) (unlock func(), err error) {
 		return nil, d.gaveUp(ctx)
 	default:
 		return nil, fmt.Errorf("lock of %s: %w", d.path, err)
+	}
+	if err := d.InPlace(); err != nil {
+		_ = lock.Close()
+		return nil, err
 	}
 	return sync.OnceFunc(func() {
 		_ = lock.Close() // closing the descriptor releases it, whatever else fails

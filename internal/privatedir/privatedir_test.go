@@ -271,3 +271,31 @@ func TestLockIsNobodysName(t *testing.T) {
 		t.Errorf("%q has the lock's name", s)
 	}
 }
+
+// A folder that was moved away is not written to: nobody would see it.
+func TestFolderReplaced(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skip: needs a system that moves an open folder")
+	}
+	d := open(t)
+	if err := d.InPlace(); err != nil {
+		t.Fatal(err)
+	}
+	where := d.Path(".")
+	if err := os.Rename(where, where+".old"); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"gone", "another one"} {
+		if what != "gone" {
+			if err := os.Mkdir(where, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.InPlace(); !errors.Is(err, ErrUnsafe) || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := d.Lock(t.Context()); !errors.Is(err, ErrUnsafe) {
+			t.Errorf("%s: locked, %v", what, err)
+		}
+	}
+}
