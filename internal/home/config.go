@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/internal/privatedir"
 	"github.com/sallyport-host/sallyport/internal/strictjson"
 )
 
@@ -46,7 +47,8 @@ type Config struct {
 
 // ReadConfig reads the file at path. One that is not there is the zero
 // Config; one with an unknown or repeated member, or more than
-// [MaxConfigBytes], is an error wrapping [ErrConfig].
+// [MaxConfigBytes], is an error wrapping [ErrConfig]; one that is not this
+// user's alone to write to is one wrapping privatedir.ErrUnsafe.
 func ReadConfig(path string) (Config, error) {
 	raw, err := readLimited(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,6 +70,13 @@ func readLimited(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := privatedir.Private(path, info); err != nil {
+		return nil, err
+	}
 	return io.ReadAll(io.LimitReader(f, MaxConfigBytes+1))
 }
 

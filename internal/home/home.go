@@ -6,20 +6,26 @@
 // The same flags and environment give the same paths on every call. A
 // configuration file is accepted whole or refused with what is wrong and what
 // would be right; a file that is not there is an empty configuration, one that
-// cannot be read is an error. Nothing is created here.
+// cannot be read is an error. A folder or a configuration file that others can
+// write to, or that is another user's, is refused: whoever can exchange what is
+// in it can have this host do as they like. Nothing is created here.
 //
 // # Limits
 //
-// The package checks no permissions: the stores behind the paths check their
-// own. Everything returned is a plain value.
+// Only the folders of ours are looked at, not those on the way to them; the
+// stores below them check their own. Permissions are not looked at on Windows.
+// Everything returned is a plain value.
 package home
 
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/sallyport-host/sallyport/internal/privatedir"
 )
 
 // EnvHome names the environment variable that stands for --home.
@@ -57,7 +63,35 @@ func FromOS() System {
 // directories that the system has for the purpose: those of the XDG base
 // directory specification, ~/Library on macOS, %LocalAppData% and %AppData%
 // on Windows.
+//
+// A folder that is there and not this user's alone to write to is an error that
+// wraps privatedir.ErrUnsafe.
 func Resolve(dir string, sys System) (Home, error) {
+	h, err := locate(dir, sys)
+	if err != nil {
+		return Home{}, err
+	}
+	for _, folder := range []string{h.Data, h.State, h.Config} {
+		if err := checkFolder(folder); err != nil {
+			return Home{}, err
+		}
+	}
+	return h, nil
+}
+
+// checkFolder follows a link: to have a folder elsewhere is the owner's choice.
+func checkFolder(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return privatedir.Private(path, info)
+}
+
+func locate(dir string, sys System) (Home, error) {
 	if dir == "" {
 		dir = sys.Getenv(EnvHome)
 	}

@@ -4,5 +4,5 @@ package privatedir
 
 import "io/fs"
 
-// private: the permissions of this system are not ones that Go shows.
-func private(string, fs.FileInfo) error { return nil }
+// Private says nothing: the permissions of this system are not ones that Go shows.
+func Private(string, fs.FileInfo) error { return nil }

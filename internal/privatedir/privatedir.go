@@ -266,7 +266,7 @@ func (d *Dir) check(name string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%w: %s is not a plain file", ErrUnsafe, d.Path(name))
 	}
-	return private(d.Path(name), info)
+	return Private(d.Path(name), info)
 }
 
 func (d *Dir) checkFolders(dir string) error {
@@ -286,7 +286,7 @@ func checkFolder(path string, info fs.FileInfo) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%w: %s is not a folder", ErrUnsafe, path)
 	}
-	return private(path, info)
+	return Private(path, info)
 }
 
 // ancestors lists the folders from the first below the root down to dir.
