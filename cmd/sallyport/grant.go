@@ -56,7 +56,10 @@ func (c *cli) grantList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List what was approved and how it stands",
-		Args:  exactly(),
+		Long: `List what was approved and how it stands. A file that counts for nothing is told as
+a problem. What cannot be read at all is one too, and as it may be an approval, the
+exit code is then 3.`,
+		Args: exactly(),
 		RunE: c.do(func(ctx context.Context, a *app.App, _ []string) (app.Result, error) {
 			return a.GrantList(ctx)
 		}),

@@ -24,7 +24,7 @@ type Granted struct {
 	ApprovedAt  time.Time `json:"approved_at,omitzero"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	Credentials []string  `json:"credentials"`
-	Problems    []string  `json:"problems,omitempty"`
+	Problems    []string  `json:"problems,omitempty"` // what counts for nothing, and why
 }
 
 // Grants is the result of [App.GrantList].
@@ -32,14 +32,35 @@ type Grants struct {
 	next
 	Owner  string    `json:"owner"`
 	Grants []Granted `json:"grants"`
+	// Problems says what could not be listed.
+	Problems []string `json:"problems,omitempty"`
 }
 
-// Text writes a table.
+// Text writes a table, and a line for each problem.
 func (g Grants) Text(w io.Writer) error {
-	if len(g.Grants) == 0 {
+	if len(g.Grants) == 0 && len(g.Problems) == 0 {
 		_, err := fmt.Fprintln(w, "nothing is approved")
 		return err
 	}
+	if len(g.Grants) > 0 {
+		if err := g.table(w); err != nil {
+			return err
+		}
+	}
+	var b strings.Builder
+	for _, e := range g.Grants {
+		for _, p := range e.Problems {
+			fmt.Fprintf(&b, "problem: %s/%s/%s: %s\n", e.Connector, e.Instance, e.Grant, terminal.Clean(p, maxMessage))
+		}
+	}
+	for _, p := range g.Problems {
+		fmt.Fprintf(&b, "problem: %s\n", terminal.Clean(p, maxMessage))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (g Grants) table(w io.Writer) error {
 	rows := make([][]string, len(g.Grants))
 	for i, e := range g.Grants {
 		rows[i] = []string{e.Connector, e.Instance, e.Grant, e.Status, fmt.Sprint(e.Serial), day(e.ApprovedAt), day(e.ExpiresAt), strings.Join(e.Credentials, " ")}
@@ -47,30 +68,47 @@ func (g Grants) Text(w io.Writer) error {
 	return terminal.Table(w, []string{"CONNECTOR", "INSTANCE", "GRANT", "STATUS", "SERIAL", "APPROVED", "EXPIRES", "CREDENTIALS"}, rows)
 }
 
-// GrantList lists what the owner has ever approved and how it stands.
+// GrantList lists what the owner has ever approved and how it stands. What
+// cannot be read is in the result as a problem, and a refusal beside it: the
+// list may lack an approval.
 func (a *App) GrantList(ctx context.Context) (Result, error) {
 	stores, err := a.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer stores.Close()
+	list := Grants{Owner: a.Owner, Grants: []Granted{}}
+	unread := 0
 	scopes, err := stores.Approvals.List(ctx, a.Owner)
 	if err != nil {
-		return nil, err
+		list.Problems = lines(err)
+		unread += len(list.Problems)
 	}
-	list := Grants{Owner: a.Owner, Grants: []Granted{}}
 	for _, scope := range scopes {
 		standing, err := stores.Approvals.Standing(ctx, scope)
 		if err != nil {
-			return nil, err
+			standing = capabilities.Standing{Problems: lines(err)}
+			unread++
+		}
+		if standing.Approval == nil && standing.HighWater == 0 && len(standing.Problems) == 0 {
+			continue // an empty folder
 		}
 		list.Grants = append(list.Grants, a.granted(scope, standing))
 	}
-	if len(list.Grants) == 0 {
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case unread > 0:
+		return list, refused("%s in %s could not be read, and may be an approval; see the problems listed, and move away what is none",
+			plural(int64(unread), "thing"), a.Home.ApprovalsDir())
+	case len(list.Grants) == 0:
 		list.Next = a.command("grant", "approve", "CONNECTOR")
 	}
 	return list, nil
 }
+
+// lines is a joined error as one line for each.
+func lines(err error) []string { return strings.Split(err.Error(), "\n") }
 
 func (a *App) granted(scope capabilities.Scope, s capabilities.Standing) Granted {
 	g := Granted{Connector: scope.Connector, Instance: scope.Instance, Grant: scope.Grant,
