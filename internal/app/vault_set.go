@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/host"
@@ -68,6 +69,9 @@ type slot struct {
 func (a *App) VaultSet(ctx context.Context, o VaultSet) (Result, error) {
 	if o.Stdin && o.File != "" {
 		return nil, usage("--stdin and --file are two sources; give one")
+	}
+	if in, ok := a.Stdin.(*os.File); ok && o.Stdin && terminal.IsTerminal(in) {
+		return nil, usage("stdin is a terminal, which would show the value; leave --stdin out to be asked without echo, or give --file FILE")
 	}
 	slot, err := a.slot(o)
 	if err != nil {
