@@ -80,6 +80,7 @@ func (m *Manifest) Bind(options map[string]any) (*Bound, error) {
 			probe.Origin = put(probe.Origin)
 			c.ProbeCall = &probe
 		}
+		c.Sign = bindSign(c.Sign, values, faults)
 		b.Credentials = append(b.Credentials, c)
 	}
 	for _, rule := range m.Egress {

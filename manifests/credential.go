@@ -120,6 +120,7 @@ func (p *parser) credentials(n node) {
 	p.distinctNames(properties)
 	for _, c := range p.m.Credentials {
 		p.oauthNames(properties.get(c.Name).get("oauth2"))
+		p.signNames(properties.get(c.Name).get("sign"))
 	}
 	if !n.there || p.under(n.pointer) {
 		return
@@ -195,6 +196,7 @@ func (p *parser) credential(name string, n node) Credential {
 	for _, item := range n.get("capture").items() {
 		c.Capture = append(c.Capture, p.capture(item))
 	}
+	p.sign(n, &c)
 	c.ProbeCall = p.probe(n.get("probe"), &c)
 	c.OAuth = p.oauth(n.get("oauth2"))
 	return c
@@ -203,7 +205,7 @@ func (p *parser) credential(name string, n node) Credential {
 // identity checks an account name: no secret, so that nothing of what guards
 // one applies.
 func (p *parser) identity(n node) {
-	for _, name := range []string{"class", "access", "send_to", "capture", "probe", "oauth2", "rotation_hint"} {
+	for _, name := range []string{"class", "access", "send_to", "capture", "probe", "oauth2", "rotation_hint", "sign"} {
 		if m := n.get(name); m.there {
 			p.add(m.pointer, "an identity is an account name, not a secret: it has no "+name, "remove it, or remove identity")
 		}

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzParse: nothing panics, an error is a list of faults, and what is
@@ -114,9 +116,31 @@ func checkBound(t *testing.T, m *Manifest) {
 			}
 		}
 		_ = c.ValidateValue([]byte("value"))
+		checkSign(t, &c)
 	}
 	if text := b.Disclose().Text(); text != showableLines(text) {
 		t.Fatalf("the disclosure has characters that do not show: %q", text)
+	}
+}
+
+// checkSign: a template has one kind, shows as it is, has a pin, and makes a
+// token that ends when it says.
+func checkSign(t *testing.T, c *Credential) {
+	if (c.Sign != nil) != slices.Contains(c.Access, "sign") {
+		t.Fatalf("%s signs %v, with access %v", c.Name, c.Sign, c.Access)
+	}
+	for _, template := range c.Sign {
+		if text := template.Describe(); text != showable(text) || template.Pin() == "" {
+			t.Fatalf("%q, pinned %q", text, template.Pin())
+		}
+		if template.JWT == nil {
+			continue
+		}
+		now := time.Unix(1e9, 0)
+		_, claims, err := template.JWT.Render(now, "nonce", nil)
+		if err == nil && claims["exp"] != now.Add(template.JWT.Lifetime-template.JWT.Backdate).Unix() {
+			t.Fatalf("a token ends %v", claims["exp"])
+		}
 	}
 }
 

@@ -102,7 +102,11 @@ type Credential struct {
 	OAuth2       json.RawMessage // as written; OAuth is what it says
 	ProbeCall    *Probe          // nil when there is none
 	OAuth        *OAuth2         // nil when there is none
-	form         *form
+
+	// Sign says what may be signed with it, by name; nil without access sign.
+	Sign map[string]SignTemplate
+
+	form *form
 }
 
 // Capture is one rule by which the host takes a new secret out of a response.
@@ -135,6 +139,7 @@ type Limits struct {
 	BytesIn           int64
 	BytesOut          int64
 	RequestsPerMinute int
+	Concurrency       int // requests to one origin at once
 }
 
 // Raw returns the bytes that were parsed. Do not change them.

@@ -144,6 +144,7 @@ func (p *parser) limits(n node) {
 		BytesIn:           n.get("bytes_in").integer(),
 		BytesOut:          n.get("bytes_out").integer(),
 		RequestsPerMinute: int(n.get("requests_per_minute").integer()),
+		Concurrency:       int(n.get("concurrency").integer()),
 	}
 }
 
