@@ -11,13 +11,20 @@
 // # Limits
 //
 // Cursors are the connector's, and no secrets: they are neither sealed nor
-// signed. Two runs of one scope at once overwrite each other's cursors; it is
-// the host that keeps them apart.
+// signed.
+//
+// # Concurrency
+//
+// Two runs of one scope must not go on at once: each would go by cursors that
+// the other replaces. [Store.Hold], for the length of a run, refuses the second
+// one at its start. A commit over what somebody else committed since this
+// process loaded it is refused all the same, as [ErrConflict].
 //
 // # Files
 //
 // DIR/OWNER/CONNECTOR/INSTANCE/GRANT.json, each part escaped by package
-// pathname:
+// pathname, and beside it, while a run holds the scope, GRANT.lock and
+// GRANT.holder:
 //
 //	{"version":1,"scope":{…},"state":{"STREAM":{…}}}
 package statefile
@@ -25,12 +32,16 @@ package statefile
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
+	"sync"
+	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
@@ -56,11 +67,23 @@ var (
 	ErrCorrupt = errors.New("state is corrupt")
 	// ErrInvalid: a cursor that is not JSON, or a name that is none.
 	ErrInvalid = errors.New("not a cursor")
+	// ErrRunning: another run holds the scope.
+	ErrRunning = errors.New("another run of it goes on")
+	// ErrConflict: another run committed since this one loaded.
+	ErrConflict = errors.New("another run of it committed in the meantime")
 )
 
 // Store keeps cursors in files. It is safe for concurrent use, by several
 // processes too.
-type Store struct{ dir *privatedir.Dir }
+type Store struct {
+	dir *privatedir.Dir
+
+	mu     sync.Mutex
+	loaded map[capabilities.Scope]digest // what a commit goes by, until there is one
+}
+
+// digest tells a file from another; the zero digest is that of none.
+type digest [sha256.Size]byte
 
 var _ host.StateStore = (*Store)(nil)
 
@@ -70,7 +93,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	return &Store{d}, nil
+	return &Store{dir: d, loaded: map[capabilities.Scope]digest{}}, nil
 }
 
 // Close releases the folder.
@@ -83,9 +106,52 @@ type document struct {
 	State   map[string]json.RawMessage `json:"state"`
 }
 
-func fileName(scope capabilities.Scope) string {
+func fileName(scope capabilities.Scope) string { return baseName(scope) + ".json" }
+
+func baseName(scope capabilities.Scope) string {
 	return path.Join(pathname.Escape(scope.Owner), pathname.Escape(scope.Connector),
-		pathname.Escape(scope.Instance), pathname.Escape(scope.Grant)+".json")
+		pathname.Escape(scope.Instance), pathname.Escape(scope.Grant))
+}
+
+// Hold takes scope for a run, until release is called or the process ends.
+// [ErrRunning], at once, when another run has it, here or in another process;
+// the error names it. [ErrCorrupt] when there is a state that this run could
+// not add to in the end: better told before anything is collected, and also to
+// a run that does not load it.
+func (s *Store) Hold(ctx context.Context, scope capabilities.Scope) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	note := fmt.Sprintf("process %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
+	release, err = s.dir.Hold(ctx, baseName(scope), note)
+	switch {
+	case errors.Is(err, privatedir.ErrHeld):
+		return nil, fmt.Errorf("state of %s: %w: %w; wait for it, or end it", scope.Connector, ErrRunning, err)
+	case err != nil:
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	_, found, err := s.read(scope)
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	s.remember(scope, found)
+	return release, nil
+}
+
+func (s *Store) remember(scope capabilities.Scope, found digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loaded[scope] = found
+}
+
+// recall returns what was loaded of scope, once.
+func (s *Store) recall(scope capabilities.Scope) (found digest, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, ok = s.loaded[scope]
+	delete(s.loaded, scope)
+	return found, ok
 }
 
 // Load implements host.StateStore.
@@ -93,16 +159,18 @@ func (s *Store) Load(ctx context.Context, scope capabilities.Scope) (map[string]
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	state, err := s.read(scope)
+	state, found, err := s.read(scope)
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
+	s.remember(scope, found)
 	return state, nil
 }
 
 // Commit implements host.StateStore. The error wraps [ErrInvalid] or
-// privatedir.ErrTooLarge when a cursor is not what a file can hold, and nothing
-// was written then.
+// privatedir.ErrTooLarge when a cursor is not what a file can hold, [ErrConflict]
+// when somebody else committed since the last Load here; nothing was written
+// then.
 func (s *Store) Commit(ctx context.Context, scope capabilities.Scope, cursors map[string]json.RawMessage) error {
 	for stream, cursor := range cursors {
 		if err := checkCursor(stream, cursor); err != nil {
@@ -121,9 +189,12 @@ func (s *Store) Commit(ctx context.Context, scope capabilities.Scope, cursors ma
 }
 
 func (s *Store) merge(scope capabilities.Scope, cursors map[string]json.RawMessage) error {
-	state, err := s.read(scope)
+	state, found, err := s.read(scope)
 	if err != nil || len(cursors) == 0 {
 		return err
+	}
+	if before, ok := s.recall(scope); ok && before != found {
+		return fmt.Errorf("%w: %s; run it again, and one at a time", ErrConflict, s.dir.Path(fileName(scope)))
 	}
 	if state == nil {
 		state = map[string]json.RawMessage{}
@@ -148,24 +219,24 @@ func (s *Store) merge(scope capabilities.Scope, cursors map[string]json.RawMessa
 	return s.dir.WriteFile(name, text.Bytes())
 }
 
-// read returns nil when there is no file.
-func (s *Store) read(scope capabilities.Scope) (map[string]json.RawMessage, error) {
+// read returns nil, and no digest, when there is no file.
+func (s *Store) read(scope capabilities.Scope) (map[string]json.RawMessage, digest, error) {
 	name := fileName(scope)
 	text, err := s.dir.ReadFile(name, MaxBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, digest{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, digest{}, err
 	}
 	d, err := parse(text)
 	if err == nil && d.Scope != scope {
 		err = errors.New("it is another scope's")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w; to collect everything again, move the file away", ErrCorrupt, s.dir.Path(name), err)
+		return nil, digest{}, fmt.Errorf("%w: %s: %w; to collect everything again, move the file away", ErrCorrupt, s.dir.Path(name), err)
 	}
-	return d.State, nil
+	return d.State, sha256.Sum256(text), nil
 }
 
 // parse reads a file strictly.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
@@ -223,6 +224,8 @@ func TestContext(t *testing.T) {
 const (
 	envDir    = "SALLYPORT_TEST_STATE_DIR"
 	envStream = "SALLYPORT_TEST_STATE_STREAM"
+	// holdStream has it hold the scope instead of committing.
+	holdStream = "hold"
 )
 
 func TestMain(m *testing.M) {
@@ -231,6 +234,12 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	s, err := Open(dir)
+	if os.Getenv(envStream) == holdStream && err == nil {
+		if _, err = s.Hold(context.Background(), scope); err == nil {
+			fmt.Println("held")
+			time.Sleep(time.Minute) // until it is killed
+		}
+	}
 	for i := 0; err == nil; i++ {
 		err = s.Commit(context.Background(), scope, cursors{os.Getenv(envStream): json.RawMessage(fmt.Sprint(i))})
 		fmt.Println(i)
