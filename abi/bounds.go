@@ -46,6 +46,8 @@ const (
 	MaxResponseHeadBytes = 256 << 10
 	// MaxResponseBodyBytes bounds a response's body.
 	MaxResponseBodyBytes = 1 << 30
+	// MaxSignBytes bounds the data of one credential-sign sign.
+	MaxSignBytes = 64 << 10
 	// MaxWaitHandles bounds the handles of one wait.
 	MaxWaitHandles = MaxHandles
 	// MaxPollSubscriptions bounds the subscriptions of one WASI poll_oneoff.

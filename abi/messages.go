@@ -295,6 +295,11 @@ type CredentialStatus struct {
 	ExpiresAt string          `json:"expires_at,omitempty"` // RFC 3339
 }
 
+// PutMetadata is what credential-store put is told of a value.
+type PutMetadata struct {
+	ExpiresAt string `json:"expires_at,omitempty"` // RFC 3339
+}
+
 // RejectReason is the last argument of credential reject.
 type RejectReason uint32
 
