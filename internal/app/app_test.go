@@ -466,22 +466,3 @@ func TestDisclosureIsClean(t *testing.T) {
 		t.Errorf("a person at the terminal does not see it: %q", seen())
 	}
 }
-
-func TestATornLineIsEndedBeforeMoreIsAppended(t *testing.T) {
-	for before, want := range map[string]string{"": "", "{}\n": "{}\n", "{}\n{\"ty": "{}\n{\"ty\n"} {
-		path := filepath.Join(t.TempDir(), "out.jsonl")
-		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(endLine(path, f), f.Close()); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != want {
-			t.Errorf("%q became %q, %v; want %q", before, got, err, want)
-		}
-	}
-}

@@ -130,43 +130,18 @@ func (a *App) Run(ctx context.Context, o Run) (Result, error) {
 	return ran, err
 }
 
-// endLine ends the line that a killed run left half written, so that the next
-// record does not become a part of it and lost with it.
-func endLine(path string, out *os.File) error {
-	info, err := out.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-		return err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	last := make([]byte, 1)
-	if _, err := f.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
-		return err
-	}
-	_, err = out.WriteString("\n")
-	return err
-}
-
 // collect runs the loaded connector into its sink.
 func (a *App) collect(ctx context.Context, h *host.Host, c *host.Connector, o Run, grant *capabilities.Grant) (Ran, error) {
-	out := a.Stdout
+	watched := &watchedWriter{w: a.Stdout}
+	var sink host.Sink = host.NewJSONLSink(watched.target())
 	if o.Out != "" {
-		// Appending, as an incremental run tells only what changed since the
-		// runs before it.
-		f, err := os.OpenFile(o.Out, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		out, err := newOutFile(o.Out)
 		if err != nil {
-			return Ran{}, fileError("--out", o.Out, err)
+			return Ran{}, err
 		}
-		defer f.Close()
-		if err := endLine(o.Out, f); err != nil {
-			return Ran{}, fileError("--out", o.Out, err)
-		}
-		out = f
+		defer out.Close()
+		sink = out
 	}
-	watched := &watchedWriter{w: out}
 	screen := a.Progress
 	if o.Out == "" && a.RecordsShown {
 		screen = nil
@@ -176,7 +151,7 @@ func (a *App) collect(ctx context.Context, h *host.Host, c *host.Connector, o Ru
 	result, err := h.Run(ctx, c, host.RunOptions{
 		Owner: a.Owner, Instance: a.Instance, Grant: grant,
 		Full: o.Full, Unattended: a.Terminal == nil,
-		Sink: host.NewJSONLSink(watched.target()), Observer: observer,
+		Sink: sink, Observer: observer,
 	})
 	observer.Close()
 	if watched.err != nil && ctx.Err() == nil {
