@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 
 	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
+	"github.com/sallyport-host/sallyport/guest-sdk/go/abi"
 )
 
 // collector emits what has changed in address books.
@@ -152,7 +154,27 @@ func (c *collector) takeContact(b book, u *update, f fetched) error {
 	if same { // the server has no etags to say so
 		return nil
 	}
-	return c.contacts.Emit(contactOf(f.card, b.URL+f.name, b.URL, f.etag))
+	return c.emit(contactOf(f.card, b.URL+f.name, b.URL, f.etag))
+}
+
+// emit emits a contact; without its photograph, where that makes it larger than
+// a message may be.
+func (c *collector) emit(record contact) error {
+	if photo := record.PhotoBase64; photo == nil || len(*photo) < abi.MaxEmitBytes {
+		err := c.contacts.Emit(record)
+		if photo == nil || !errors.Is(err, sallyport.ErrTooLarge) {
+			return err
+		}
+	}
+	record.PhotoBase64 = nil
+	if err := c.contacts.Emit(record); err != nil {
+		return err
+	}
+	if !c.contacts.Scope().WantsField("photo_base64") || !c.contacts.Scope().WantsKey(record.ID) {
+		return nil
+	}
+	return c.run.DetailGap(sallyport.DetailGap{Stream: contactsStream, RecordKey: sallyport.Key{record.ID},
+		Reason: "too_large", DetailLocator: map[string]string{"field": "photo_base64"}})
 }
 
 // deleteContact deletes what was emitted for a card. Where it is not known

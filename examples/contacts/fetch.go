@@ -16,6 +16,9 @@ const (
 	// that photographs fit the guest's memory.
 	batchCards = 20
 	parallel   = 3
+	// maxHeld bounds the cards that are read ahead, in bytes: what is beyond
+	// is read after these, a card at a time.
+	maxHeld = 16 << 20
 )
 
 // fetched is a card as it was read; gone when it has been deleted meanwhile,
@@ -25,6 +28,7 @@ type fetched struct {
 	text       string // a digest of the card as it was delivered
 	card       vcard
 	gone       bool
+	later      bool // to be read again
 }
 
 // version tells what was read from what was before and comes after: the etag
@@ -53,24 +57,43 @@ func (d *dav) fetch(ctx context.Context, b book, names []string, each func(fetch
 		g := sallyport.NewGroup(ctx, parallel)
 		for i, batch := range batches {
 			g.Go(func(ctx context.Context) (err error) {
-				results[i], err = d.multiget(ctx, b, batch)
+				results[i], err = d.multiget(ctx, b, batch, maxHeld/parallel)
 				return err
 			})
 		}
 		if err := g.Wait(); err != nil {
 			return err
 		}
-		for _, f := range slices.Concat(results...) {
-			if err := each(f); err != nil {
-				return err
+		for _, batch := range results {
+			for i, f := range batch {
+				batch[i] = fetched{} // so that its memory can be used again
+				if err := d.now(ctx, b, f, each); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
 }
 
-// multiget is the report of RFC 6352, section 8.7.
-func (d *dav) multiget(ctx context.Context, b book, names []string) ([]fetched, error) {
+// now hands a card on, and reads it again if it was not held.
+func (d *dav) now(ctx context.Context, b book, f fetched, each func(fetched) error) error {
+	if f.later {
+		again, err := d.multiget(ctx, b, []string{f.name}, maxHeld)
+		if err != nil {
+			return err
+		}
+		f = again[0]
+	}
+	return each(f)
+}
+
+// errFull ends the reading of an answer.
+var errFull = errors.New("no more cards can be held")
+
+// multiget is the report of RFC 6352, section 8.7. It holds at most that many
+// bytes of cards, but one in any case; what is beyond is for later.
+func (d *dav) multiget(ctx context.Context, b book, names []string, most int) ([]fetched, error) {
 	var body strings.Builder
 	body.WriteString(`<C:addressbook-multiget xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><prop><getetag/><C:address-data/></prop>`)
 	for _, name := range names {
@@ -81,7 +104,7 @@ func (d *dav) multiget(ctx context.Context, b book, names []string) ([]fetched, 
 		body.WriteString("</href>")
 	}
 	body.WriteString(`</C:addressbook-multiget>`)
-	found := map[string]fetched{}
+	found, held := map[string]fetched{}, 0
 	_, err := d.ask(ctx, "REPORT", b.URL, "1", body.String(), func(it item) error {
 		name, ok, err := cardName(b, it)
 		switch {
@@ -93,6 +116,10 @@ func (d *dav) multiget(ctx context.Context, b book, names []string) ([]fetched, 
 		case it.prop.Card == "":
 			return nil // not delivered, whatever the reason: below
 		}
+		if held > 0 && held+len(it.prop.Card) > most {
+			return errFull
+		}
+		held += len(it.prop.Card)
 		f := fetched{name: name, etag: it.prop.ETag, text: digest(it.prop.Card)}
 		card, err := parseCard(it.prop.Card)
 		if err != nil && !errors.Is(err, errNoCard) {
@@ -102,13 +129,17 @@ func (d *dav) multiget(ctx context.Context, b book, names []string) ([]fetched, 
 		found[name] = f
 		return nil
 	})
-	if err != nil {
+	full := errors.Is(err, errFull)
+	if err != nil && !full {
 		return nil, err
 	}
 	out := make([]fetched, 0, len(names))
 	for _, name := range names {
 		f, ok := found[name]
-		if !ok {
+		switch {
+		case !ok && full:
+			f = fetched{name: name, later: true}
+		case !ok:
 			// Only a server that says so has deleted a card. The cursor stays
 			// where it was, and the next run asks again.
 			return nil, incomplete("a contact that it had listed")
