@@ -34,6 +34,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 
 	"github.com/sallyport-host/sallyport/host"
@@ -61,10 +63,24 @@ type Log struct {
 	dir  *privatedir.Dir
 	seal *seal
 
+	open func() (file, error)
+
 	// What follows is touched under dir's lock only.
-	file *os.File
+	file file
 	seq  uint64 // of the last line that this process wrote
 }
+
+// file is every operation that a log makes on its file. It is a seam for the
+// tests, which take from it what a loss of power would.
+type file interface {
+	io.ReaderAt
+	io.WriteCloser
+	Stat() (fs.FileInfo, error)
+	Sync() error
+	Truncate(size int64) error
+}
+
+var _ file = (*os.File)(nil)
 
 var _ host.Auditor = (*Log)(nil)
 
@@ -87,7 +103,8 @@ func Open(dir string, key []byte) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
-	return &Log{dir: d, seal: newSeal(key)}, nil
+	open := func() (file, error) { return d.OpenAppend(fileName) }
+	return &Log{dir: d, seal: newSeal(key), open: open}, nil
 }
 
 // Path is where the log is.

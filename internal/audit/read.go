@@ -30,6 +30,15 @@ type Line struct {
 	Torn   *Tear // nil for an event
 }
 
+// TornLine tells of the line that l seals off, the one before it, as [Report]
+// does; ok is false for an event.
+func (l Line) TornLine() (torn TornLine, ok bool) {
+	if l.Torn == nil {
+		return TornLine{}, false
+	}
+	return TornLine{Line: l.Number - 1, Tear: *l.Torn}, true
+}
+
 // Read yields the lines that f chooses, and those that seal off a torn line,
 // oldest first. A line that makes no sense is an error that wraps
 // [ErrTampered], and the sequence goes on after it; the reader's own error ends

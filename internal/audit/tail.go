@@ -46,7 +46,7 @@ func (l *Log) reopen() error {
 		_ = l.file.Close()
 		l.file = nil
 	}
-	f, err := l.dir.OpenAppend(fileName)
+	f, err := l.open()
 	if err != nil {
 		return err
 	}

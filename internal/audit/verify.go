@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"time"
 )
 
 // Report is what [Verify] found.
@@ -24,6 +25,11 @@ type Report struct {
 type TornLine struct {
 	Line int64 `json:"line"` // from 1
 	Tear
+}
+
+// String says it in words.
+func (t TornLine) String() string {
+	return fmt.Sprintf("line %d was torn by a crash: %d bytes of no event, noticed at %s", t.Line, t.Bytes, t.At.UTC().Format(time.RFC3339))
 }
 
 // Fault is a line that is not as it was written.
