@@ -68,6 +68,9 @@ type Dir struct {
 	path string
 	turn chan struct{} // holds one token: whose turn it is in this process
 	wait time.Duration // LockWait
+	// sync makes a file or folder durable. It is a seam for the tests, which
+	// take away what was not made so.
+	sync func(*os.File) error
 }
 
 // Open opens the folder at path, and makes it when it is not there.
@@ -94,7 +97,7 @@ func Open(path string) (*Dir, error) {
 		_ = root.Close()
 		return nil, fmt.Errorf("%w: %s was exchanged while it was opened", ErrUnsafe, abs)
 	}
-	d := &Dir{root: root, path: abs, turn: make(chan struct{}, 1), wait: LockWait}
+	d := &Dir{root: root, path: abs, turn: make(chan struct{}, 1), wait: LockWait, sync: (*os.File).Sync}
 	d.turn <- struct{}{}
 	return d, nil
 }
@@ -350,5 +353,5 @@ func (d *Dir) flush(dir string) error {
 		return err
 	}
 	defer f.Close()
-	return f.Sync()
+	return d.sync(f)
 }

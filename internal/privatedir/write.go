@@ -55,7 +55,7 @@ func (d *Dir) writeTemp(name string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Sync()
+		err = d.sync(f)
 	}
 	return errors.Join(err, f.Close())
 }
