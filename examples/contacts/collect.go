@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 
@@ -86,8 +85,9 @@ func (c *collector) read(ctx context.Context, b book, contacts, groups *update) 
 			return err
 		}
 	}
-	done := int64(0)
-	return c.server.fetch(ctx, b, names, func(f fetched) error {
+	done, faults := int64(0), faults{}
+	err := c.server.fetch(ctx, b, names, func(f fetched) error {
+		faults.add(f.name, f.faults...)
 		// A stream takes what it asked for and no more: what has changed since
 		// its listing is what its next one tells of.
 		if groups.stale[f.name] {
@@ -97,7 +97,7 @@ func (c *collector) read(ctx context.Context, b book, contacts, groups *update) 
 			}
 		}
 		if contacts.stale[f.name] {
-			if err := c.takeContact(b, contacts, f.listedIn(contacts.listing)); err != nil {
+			if err := c.takeContact(b, contacts, f.listedIn(contacts.listing), faults); err != nil {
 				return err
 			}
 		}
@@ -106,6 +106,14 @@ func (c *collector) read(ctx context.Context, b book, contacts, groups *update) 
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	stream := contactsStream
+	if !c.contacts.Wanted() {
+		stream = groupsStream
+	}
+	return faults.report(c.run, stream, b)
 }
 
 // list lists what has changed for each stream. Where they have come equally
@@ -139,9 +147,8 @@ func (c *collector) toRead(contacts, groups map[string]bool) []string {
 
 // takeContact emits the record of a card that is new or has changed, and notes
 // that it did.
-func (c *collector) takeContact(b book, u *update, f fetched) error {
-	if f.card == nil && !f.gone {
-		slog.Warn("passed over: not a vCard", "name", f.name)
+func (c *collector) takeContact(b book, u *update, f fetched, faults faults) error {
+	if f.card == nil && !f.gone { // what was collected of it stands
 		u.take(f, u.old.mayHaveEmitted(f.name))
 		return nil
 	}
@@ -150,30 +157,40 @@ func (c *collector) takeContact(b book, u *update, f fetched) error {
 		return c.deleteContact(u.old, b.URL, f.name)
 	}
 	same := u.old.mayHaveEmitted(f.name) && u.old.has(f.name, f.version())
-	u.take(f, true)
 	if same { // the server has no etags to say so
+		u.take(f, true)
 		return nil
 	}
-	return c.emit(contactOf(f.card, b.URL+f.name, b.URL, f.etag))
+	emitted, err := c.emit(contactOf(f.card, b.URL+f.name, b.URL, f.etag))
+	if err != nil {
+		return err
+	}
+	if !emitted {
+		faults.add(f.name, tooLarge)
+	}
+	u.take(f, emitted || u.old.mayHaveEmitted(f.name))
+	return nil
 }
 
 // emit emits a contact; without its photograph, where that makes it larger than
-// a message may be.
-func (c *collector) emit(record contact) error {
+// a message may be, and not at all where it is larger even so.
+func (c *collector) emit(record contact) (emitted bool, err error) {
 	if photo := record.PhotoBase64; photo == nil || len(*photo) < abi.MaxEmitBytes {
-		err := c.contacts.Emit(record)
-		if photo == nil || !errors.Is(err, sallyport.ErrTooLarge) {
-			return err
+		if err := c.contacts.Emit(record); !errors.Is(err, sallyport.ErrTooLarge) {
+			return err == nil, err
 		}
 	}
+	lost := record.PhotoBase64 != nil
 	record.PhotoBase64 = nil
-	if err := c.contacts.Emit(record); err != nil {
-		return err
+	if err := c.contacts.Emit(record); errors.Is(err, sallyport.ErrTooLarge) {
+		return false, nil
+	} else if err != nil {
+		return false, err
 	}
-	if !c.contacts.Scope().WantsField("photo_base64") || !c.contacts.Scope().WantsKey(record.ID) {
-		return nil
+	if !lost || !c.contacts.Scope().WantsField("photo_base64") || !c.contacts.Scope().WantsKey(record.ID) {
+		return true, nil
 	}
-	return c.run.DetailGap(sallyport.DetailGap{Stream: contactsStream, RecordKey: sallyport.Key{record.ID},
+	return true, c.run.DetailGap(sallyport.DetailGap{Stream: contactsStream, RecordKey: sallyport.Key{record.ID},
 		Reason: "too_large", DetailLocator: map[string]string{"field": "photo_base64"}})
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
@@ -279,15 +280,44 @@ func TestNoServerThere(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoCardIsPassedOver(t *testing.T) {
+// What is no card, any more or at all, is said to be skipped; what was
+// collected of it before stands.
+func TestWhatIsNoCardIsSkipped(t *testing.T) {
 	s := filled()
 	s.put("broken.vcf", "nonsense")
-	h := s.host(contactsStream)
-	expect(t, run(t, &h), "+contacts ada.vcf", "+contacts grace.vcf")
+	s.put("cut.vcf", "BEGIN:VCARD\nFN:Cut")
+	h := s.host(contactsStream, groupsStream)
+	r := run(t, &h)
+	expect(t, r, "+contacts ada.vcf", "+contacts cut.vcf", "+contacts grace.vcf",
+		"+contact_groups #category=Math", "+contact_groups #category=Work", "+contact_groups team.vcf")
+	if len(r.Skips) != 2 || !strings.Contains(string(r.Skips[0]), "cut.vcf") || !strings.Contains(string(r.Skips[0]), string(truncated)) ||
+		!strings.Contains(string(r.Skips[1]), "broken.vcf") || !strings.Contains(string(r.Skips[1]), string(notVCard)) {
+		t.Errorf("skips %s", r.Skips)
+	}
 	s.reported = 0
 	expect(t, run(t, &h))
 	if s.reported != 0 {
 		t.Error("it was read again")
+	}
+	s.put(ada, "nonsense")
+	s.remove("broken.vcf")
+	if r = run(t, &h); len(skips(t, r, string(notVCard))) != 1 {
+		t.Errorf("skips %s", r.Skips)
+	}
+	expect(t, r)
+	s.remove(ada)
+	expect(t, run(t, &h), "-contacts ada.vcf", "+contact_groups #category=Work", "-contact_groups #category=Math")
+}
+
+func TestManyFaultsAreOneSkip(t *testing.T) {
+	s := newServer()
+	for i := range 70 {
+		s.put(fmt.Sprintf("c%02d.vcf", i), "nonsense")
+	}
+	h := s.host(contactsStream)
+	told := skips(t, run(t, &h), string(notVCard))
+	if len(told) != 1 || !strings.HasPrefix(told[0], "70 in Friends") || !strings.HasSuffix(told[0], "c09.vcf and 60 more") {
+		t.Errorf("skips %q", told)
 	}
 }
 

@@ -27,6 +27,7 @@ type fetched struct {
 	name, etag string
 	text       string // a digest of the card as it was delivered
 	card       vcard
+	faults     []fault
 	gone       bool
 	later      bool // to be read again
 }
@@ -121,11 +122,7 @@ func (d *dav) multiget(ctx context.Context, b book, names []string, most int) ([
 		}
 		held += len(it.prop.Card)
 		f := fetched{name: name, etag: it.prop.ETag, text: digest(it.prop.Card)}
-		card, err := parseCard(it.prop.Card)
-		if err != nil && !errors.Is(err, errNoCard) {
-			return err
-		}
-		f.card = card
+		f.card, f.faults = parseCard(it.prop.Card)
 		found[name] = f
 		return nil
 	})

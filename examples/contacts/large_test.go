@@ -38,6 +38,20 @@ func TestPhotographThatIsTooLarge(t *testing.T) {
 	}
 }
 
+// A contact that is too large without a photograph is skipped.
+func TestContactThatIsTooLarge(t *testing.T) {
+	s := filled()
+	s.put(ada, card("UID:u-ada", "FN:Ada", "NOTE:"+strings.Repeat("x", abi.MaxEmitBytes), photo(100)))
+	h := s.host(contactsStream)
+	r := run(t, &h)
+	expect(t, r, "+contacts grace.vcf")
+	if told := skips(t, r, string(tooLarge)); len(told) != 1 || !strings.HasSuffix(told[0], ": ada.vcf") {
+		t.Errorf("skips %s", r.Skips)
+	}
+	s.remove(ada)
+	expect(t, run(t, &h))
+}
+
 // Photographs that do not fit the memory together are read one by one.
 func TestManyLargePhotographs(t *testing.T) {
 	s := newServer()

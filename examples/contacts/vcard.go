@@ -1,7 +1,8 @@
 package main
 
 import (
-	"errors"
+	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -13,58 +14,87 @@ type property struct {
 	value  string // as written: escapes are for the reader, who knows its shape
 }
 
-// vcard is one card, version 3 (RFC 2426) or 4 (RFC 6350).
+// vcard is one card, version 3 (RFC 2426) or 4 (RFC 6350), or as much of
+// version 2.1 as is still met with.
 type vcard []property
 
-var errNoCard = errors.New("not a vCard")
-
-// parseCard reads the first card of a text. Lines that are no properties are
-// passed over: cards in the wild have such.
-func parseCard(text string) (vcard, error) {
-	var card vcard
-	begun := false
+// parseCard reads the first card of a text, nil when there is none. Lines that
+// are no properties are passed over: cards in the wild have such. So are cards
+// inside the card: an AGENT, of version 2.1.
+func parseCard(text string) (card vcard, faults []fault) {
+	depth := 0
 	for line := range unfolded(text) {
 		p, ok := parseLine(line)
+		if !ok {
+			continue
+		}
+		isCard := strings.EqualFold(strings.TrimSpace(p.value), "VCARD")
 		switch {
-		case !ok:
-		case p.name == "BEGIN" && strings.EqualFold(p.value, "VCARD"):
-			if begun {
-				return nil, errNoCard // one inside another
+		case p.name == "BEGIN" && isCard && depth == 0 && card != nil:
+			return card, append(faults, several)
+		case p.name == "BEGIN" && isCard:
+			depth++
+			if card == nil {
+				card = vcard{}
 			}
-			begun = true
-		case p.name == "END" && strings.EqualFold(p.value, "VCARD"):
-			if !begun {
-				return nil, errNoCard
+		case p.name == "AGENT" && depth > 0 && strings.EqualFold(strings.TrimSpace(p.value), "BEGIN:VCARD"):
+			depth++
+		case p.name == "END" && isCard:
+			depth = max(depth-1, 0)
+		case depth == 1:
+			var whole bool
+			if p, whole = p.decoded(); !whole && !slices.Contains(faults, undecodable) {
+				faults = append(faults, undecodable)
 			}
-			return card, nil
-		case begun:
 			card = append(card, p)
 		}
 	}
-	return nil, errNoCard
+	switch {
+	case card == nil:
+		return nil, []fault{notVCard}
+	case depth > 0:
+		faults = append(faults, truncated)
+	}
+	return card, faults
 }
 
 // unfolded yields the logical lines: one that begins with a space or a tab
-// goes on where the one before it ended.
+// goes on where the one before it ended, and so does what follows a line in
+// quoted-printable that ends in "=".
 func unfolded(text string) func(yield func(string) bool) {
+	text = strings.TrimPrefix(text, "\ufeff")
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	return func(yield func(string) bool) {
 		var whole strings.Builder
+		soft := false // the line in whole goes on
 		for line := range strings.Lines(text) {
-			line = strings.TrimRight(line, "\r\n")
-			if line != "" && (line[0] == ' ' || line[0] == '\t') {
-				whole.WriteString(line[1:])
-				continue
+			line = strings.TrimSuffix(line, "\n")
+			folded := !soft && line != "" && (line[0] == ' ' || line[0] == '\t')
+			if folded {
+				line = line[1:]
 			}
-			if whole.Len() > 0 && !yield(whole.String()) {
-				return
+			if !soft && !folded {
+				if whole.Len() > 0 && !yield(whole.String()) {
+					return
+				}
+				whole.Reset()
 			}
-			whole.Reset()
+			next, isSoft := strings.CutSuffix(strings.TrimRight(line, " \t"), "=")
+			if soft = isSoft && quotedPrintable(cmp.Or(whole.String(), line)); soft {
+				line = next
+			}
 			whole.WriteString(line)
 		}
 		if whole.Len() > 0 {
 			yield(whole.String())
 		}
 	}
+}
+
+// quotedPrintable reports whether a line says that its value is so encoded.
+func quotedPrintable(line string) bool {
+	p, ok := parseLine(line)
+	return ok && p.encoding() == "QUOTED-PRINTABLE"
 }
 
 // parseLine splits a line into group, name, parameters and value.
@@ -84,6 +114,9 @@ func parseLine(line string) (p property, ok bool) {
 		key, list, found := strings.Cut(part, "=")
 		if !found { // TEL;HOME, as version 2.1 had it
 			key, list = "TYPE", part
+			if isEncoding(part) {
+				key = "ENCODING"
+			}
 		}
 		key = strings.ToUpper(strings.TrimSpace(key))
 		if p.params == nil {

@@ -3,15 +3,16 @@ package main
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
 
 func mustParse(t *testing.T, text string) vcard {
 	t.Helper()
-	c, err := parseCard(text)
-	if err != nil {
-		t.Fatal(err)
+	c, faults := parseCard(text)
+	if faults != nil {
+		t.Fatal(faults)
 	}
 	return c
 }
@@ -40,17 +41,76 @@ func TestParseLine(t *testing.T) {
 }
 
 func TestParseCard(t *testing.T) {
-	c := mustParse(t, "\r\nBEGIN:VCARD\r\nVERSION:3.0\r\nNOTE:one\\, two\\nthr\r\n ee \\;\r\n\t!\\\\\r\ngarbage\r\nEND:VCARD\r\nBEGIN:VCARD\r\nNOTE:other\r\nEND:VCARD\r\n")
+	c := mustParse(t, "\r\nBEGIN:VCARD\r\nVERSION:3.0\r\nNOTE:one\\, two\\nthr\r\n ee \\;\r\n\t!\\\\\r\ngarbage\r\nEND:VCARD\r\n")
 	if got, want := c.text("NOTE"), "one, two\nthree ;!\\"; got != want {
 		t.Errorf("NOTE %q, want %q", got, want)
 	}
-	for _, text := range []string{"", "FN:x", "BEGIN:VCARD\nFN:x", "END:VCARD", "BEGIN:VCARD\nBEGIN:VCARD\nEND:VCARD", "BEGIN:VCALENDAR\nEND:VCALENDAR"} {
-		if _, err := parseCard(text); err != errNoCard {
-			t.Errorf("%q: %v", text, err)
+	for _, text := range []string{"", "FN:x", "END:VCARD", "BEGIN:VCALENDAR\nEND:VCALENDAR"} {
+		if c, faults := parseCard(text); c != nil || !slices.Equal(faults, []fault{notVCard}) {
+			t.Errorf("%q: %v, %q", text, c, faults)
 		}
 	}
 	if got := splitEscaped(`a\;b;;c\\;d\`, ';'); !reflect.DeepEqual(got, []string{"a;b", "", `c\`, `d\`}) {
 		t.Errorf("split into %q", got)
+	}
+}
+
+// Cards as they are met with are read as far as they go, and what is wrong with
+// them is said.
+func TestCardsThatAreNotWellFormed(t *testing.T) {
+	for name, c := range map[string]struct {
+		text   string
+		faults []fault
+	}{
+		"byte order mark":   {"\ufeffBEGIN:VCARD\nFN:Ada\nEND:VCARD\n", nil},
+		"trailing space":    {"BEGIN:VCARD \nFN:Ada\nEND:VCARD \t\n", nil},
+		"lone returns":      {"BEGIN:VCARD\rFN:Ada\rEND:VCARD\r", nil},
+		"no end":            {"BEGIN:VCARD\nFN:Ada\n", []fault{truncated}},
+		"agent":             {"BEGIN:VCARD\nAGENT:\nBEGIN:VCARD\nFN:Bob\nEND:VCARD\nFN:Ada\nEND:VCARD\n", nil},
+		"agent in one line": {"BEGIN:VCARD\nAGENT:BEGIN:VCARD\nFN:Bob\nEND:VCARD\nFN:Ada\nEND:VCARD\n", nil},
+		"no end, another":   {"BEGIN:VCARD\nFN:Ada\nBEGIN:VCARD\nFN:Bob\nEND:VCARD\n", []fault{truncated}},
+		"two":               {"BEGIN:VCARD\nFN:Ada\nEND:VCARD\nBEGIN:VCARD\nFN:Bob\nEND:VCARD\n", []fault{several}},
+	} {
+		card, faults := parseCard(c.text)
+		if got := card.text("FN"); got != "Ada" || !slices.Equal(faults, c.faults) {
+			t.Errorf("%s: %q, faults %q, want %q", name, got, faults, c.faults)
+		}
+	}
+}
+
+func TestEncodedText(t *testing.T) {
+	for line, want := range map[string]string{
+		"NOTE;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:J=C3=BCrgen=0D=0Azwei":          "Jürgen\nzwei",
+		"NOTE;QUOTED-PRINTABLE:a=3Db":                                                 "a=b",
+		"NOTE;ENCODING=quoted-printable:one =\r\ntwo=\n three=\r\n=C3=\r\n=A9":        "one two threeé",
+		"NOTE;ENCODING=QUOTED-PRINTABLE;CHARSET=ISO-8859-1:J=FCrgen":                  "Jürgen",
+		"NOTE;ENCODING=QUOTED-PRINTABLE;CHARSET=windows-1252:=80 =93x=94":             "€ “x”",
+		"NOTE;ENCODING=QUOTED-PRINTABLE;CHARSET=KOI8-R:plain":                         "plain",
+		"NOTE;ENCODING=BASE64:SsO8cmdlbg==":                                           "Jürgen",
+		"NOTE;ENCODING=B:SsO8\n cmdlbg==":                                             "Jürgen",
+		"NOTE;CHARSET=ISO-8859-1:Jürgen":                                              "Jürgen",
+		"NOTE;ENCODING=8BIT:x=41":                                                     "x=41",
+		"NOTE:x=\nFN:y":                                                               "x=",
+		"NOTE;ENCODING=QUOTED-PRINTABLE;CHARSET=KOI8-R:a=C1 !text_not_decodable":      "a\ufffd !text_not_decodable",
+		"NOTE;ENCODING=QUOTED-PRINTABLE;CHARSET=windows-1252:=81 !text_not_decodable": "\ufffd !text_not_decodable",
+		"NOTE;ENCODING=QUOTED-PRINTABLE:=FF !text_not_decodable":                      "\ufffd !text_not_decodable",
+		"NOTE;ENCODING=QUOTED-PRINTABLE:=4x=41 !text_not_decodable":                   "=4xA !text_not_decodable",
+		"NOTE;ENCODING=BASE64:??? !text_not_decodable":                                "??? !text_not_decodable",
+		"NOTE;ENCODING=UUENCODE:abc !text_not_decodable":                              "abc !text_not_decodable",
+	} {
+		c, faults := parseCard(card(line))
+		bad := strings.HasSuffix(want, string(undecodable))
+		if got := c.text("NOTE"); got != want || bad != slices.Equal(faults, []fault{undecodable}) || !bad && faults != nil {
+			t.Errorf("%q: %q, faults %q, want %q", line, got, faults, want)
+		}
+	}
+	// What is not collected as text is left alone.
+	if _, faults := parseCard(card("LOGO;ENCODING=X-OWN:??", "PHOTO;BASE64;JPEG:QUJD")); faults != nil {
+		t.Errorf("faults %q", faults)
+	}
+	name := contactOf(mustParse(t, card("N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:M=C3=BCller;J=C3=BCrgen;;;")), "i", "b", "")
+	if *name.FamilyName != "Müller" || *name.GivenName != "Jürgen" {
+		t.Errorf("%s, %s", *name.FamilyName, *name.GivenName)
 	}
 }
 
@@ -162,6 +222,7 @@ func TestTypes(t *testing.T) {
 func TestPhoto(t *testing.T) {
 	for line, want := range map[string][3]string{
 		"PHOTO;ENCODING=BASE64;TYPE=jpg:QUJD":      {"true", "image/jpeg", "QUJD"},
+		"PHOTO;BASE64;JPEG:QUJD":                   {"true", "image/jpeg", "QUJD"},
 		"PHOTO;ENCODING=b:QUJD":                    {"true", "-", "QUJD"},
 		"PHOTO;ENCODING=b;MEDIATYPE=x;GIF:QUJD":    {"true", "image/gif", "QUJD"},
 		"PHOTO;VALUE=uri:https://x.example/p.png":  {"true", "-", "-"},
@@ -212,8 +273,11 @@ func FuzzParseCard(f *testing.F) {
 	f.Add(version4)
 	f.Add("BEGIN:VCARD\nitem1.X;\"=\"\",,;:\\\n \n\tx\nADR:\nORG:;\nCATEGORIES:,\nPHOTO:data:\nMEMBER:\nEND:VCARD")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseCard(text)
-		if err != nil {
+		c, faults := parseCard(text)
+		if (c == nil) != slices.Contains(faults, notVCard) {
+			t.Errorf("%v, %q", c, faults)
+		}
+		if c == nil {
 			return
 		}
 		out := contactOf(c, "i", "b", "e")
