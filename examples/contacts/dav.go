@@ -201,8 +201,27 @@ func resolve(base *url.URL, href string) (string, error) {
 		// A server behind a proxy that ends TLS writes its own scheme and port.
 		u.Scheme, u.Host = base.Scheme, base.Host
 	}
-	u.Fragment, u.RawFragment, u.RawPath = "", "", ""
+	u.Fragment, u.RawFragment = "", ""
+	u.RawPath = respell(u.EscapedPath())
 	return u.String(), nil
+}
+
+// respell escapes a path as net/url would, but for a slash that belongs to a
+// name: that stays %2F.
+func respell(escaped string) string {
+	segments := strings.Split(escaped, "/")
+	for i, segment := range segments {
+		name, err := url.PathUnescape(segment)
+		if err != nil {
+			return escaped // unreachable: a parsed URL's
+		}
+		parts := strings.Split(name, "/")
+		for j, part := range parts {
+			parts[j] = (&url.URL{Path: "/" + part}).EscapedPath()[1:]
+		}
+		segments[i] = strings.Join(parts, "%2F")
+	}
+	return strings.Join(segments, "/")
 }
 
 // refusedWith reports whether err is a source's answer with one of codes.

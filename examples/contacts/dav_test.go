@@ -37,6 +37,33 @@ func TestReadMultistatus(t *testing.T) {
 	}
 }
 
+// Servers do not escape a path the same way twice; what differs is one all the
+// same, and what is another stays another.
+func TestResolve(t *testing.T) {
+	for href, want := range map[string]string{
+		"a b.vcf":                       "/dir/book/a%20b.vcf",
+		"/dir/book/%61%40x.vcf":         "/dir/book/a@x.vcf",
+		"/dir/book/a%2fb.vcf":           "/dir/book/a%2Fb.vcf",
+		"/dir/book/a%2F%40%252F.vcf":    "/dir/book/a%2F@%252F.vcf",
+		"%2F.vcf":                       "/dir/book/%2F.vcf",
+		"/dir/book/*":                   "/dir/book/%2A",
+		"/dir/book/%2a":                 "/dir/book/%2A",
+		"../book/a;b=c,d!'()%5B%5D.vcf": "/dir/book/a;b=c,d%21%27%28%29%5B%5D.vcf",
+		"%C3%A9.vcf":                    "/dir/book/%C3%A9.vcf",
+		"é.vcf":                         "/dir/book/%C3%A9.vcf",
+		"":                              "/dir/book/",
+	} {
+		base, _ := url.Parse("https://dav.example/dir/book/")
+		got, err := resolve(base, href)
+		if err != nil || got != "https://dav.example"+want {
+			t.Errorf("%s: %s, %v, want %s", href, got, err, want)
+		}
+		if again, err := resolve(base, got); err != nil || again != got {
+			t.Errorf("%s: %s, and then %s, %v", href, got, again, err)
+		}
+	}
+}
+
 func TestStatusCode(t *testing.T) {
 	for line, want := range map[string]int{"HTTP/1.1 404 Not Found": 404, "HTTP/1.1 200": 200, "": 0, "HTTP/1.1": 0, "HTTP/1.1 x": 0} {
 		if got := statusCode(line); got != want {

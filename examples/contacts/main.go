@@ -2,7 +2,7 @@
 // books, contacts and contact groups from a CardDAV server (RFC 6352).
 //
 // It finds the address books from the server's address alone (RFC 6764), reads
-// vCard 3 and 4, and after the first run asks only for what has changed: by
+// vCard 2.1, 3 and 4, and after the first run asks only for what has changed: by
 // sync token where the server has them (RFC 6578), else by etag. It logs in
 // with an app password that it never sees.
 package main

@@ -105,6 +105,17 @@ func TestWhatIsNotDeliveredIsNotDeleted(t *testing.T) {
 	}
 }
 
+// A card's name may have a slash in it.
+func TestCardWhoseNameHasASlash(t *testing.T) {
+	kinds(t, func(t *testing.T, s *server) {
+		h := s.host(contactsStream)
+		s.put("a%2Fb.vcf", card("UID:u-ab", "FN:A/B"))
+		expect(t, run(t, &h), "+contacts a%2Fb.vcf", "+contacts ada.vcf", "+contacts grace.vcf")
+		s.remove("a%2Fb.vcf")
+		expect(t, run(t, &h), "-contacts a%2Fb.vcf")
+	})
+}
+
 // A server behind a proxy that ends TLS names its resources by http.
 func TestHrefsOfAServerBehindAProxy(t *testing.T) {
 	s := newServer()
