@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/vaultstore"
 )
 
 // oneBook serves an address book of cards, by name, in as few words as the
@@ -97,5 +98,21 @@ func TestContactWithALargePhotograph(t *testing.T) {
 	}
 	if len(gaps) != 1 || !strings.Contains(gaps[0], `huge.vcf"`) || !strings.Contains(gaps[0], `"photo_base64"`) {
 		t.Errorf("gaps %q", gaps)
+	}
+}
+
+// TestContactsFromAServerWithoutBasic: that is the server's lack, and the
+// password stays what it was.
+func TestContactsFromAServerWithoutBasic(t *testing.T) {
+	m := served(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Digest realm="contacts", nonce="x"`)
+		w.WriteHeader(401)
+	}))
+	result, _, err := m.collect()
+	if err == nil || result.Done.Error == nil || result.Done.Error.Code != "unsupported_authentication" {
+		t.Errorf("it ended as %s, %v", asJSON(t, result.Done), err)
+	}
+	if status := m.stored(m.connector, "APP_PASSWORD").Status; status != vaultstore.Active || len(result.Rejected) > 0 {
+		t.Errorf("the password is stored as %s, rejected %q", status, result.Rejected)
 	}
 }

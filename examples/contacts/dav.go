@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -75,7 +76,20 @@ type prop struct {
 		} `xml:"DAV: supported-report"`
 	} `xml:"DAV: supported-report-set"`
 	ETag string `xml:"DAV: getetag"`
-	Card string `xml:"urn:ietf:params:xml:ns:carddav address-data"`
+	// Card is nil when it was not delivered, which an empty one was.
+	Card *string `xml:"urn:ietf:params:xml:ns:carddav address-data"`
+}
+
+// merge adds what another part of the same answer says.
+func (p *prop) merge(q prop) {
+	p.DisplayName = cmp.Or(q.DisplayName, p.DisplayName)
+	p.ResourceType.Collection = cmp.Or(q.ResourceType.Collection, p.ResourceType.Collection)
+	p.ResourceType.AddressBook = cmp.Or(q.ResourceType.AddressBook, p.ResourceType.AddressBook)
+	p.Principal.Href = cmp.Or(q.Principal.Href, p.Principal.Href)
+	p.HomeSet.Hrefs = append(p.HomeSet.Hrefs, q.HomeSet.Hrefs...)
+	p.Reports.List = append(p.Reports.List, q.Reports.List...)
+	p.ETag = cmp.Or(q.ETag, p.ETag)
+	p.Card = cmp.Or(q.Card, p.Card)
 }
 
 // answer is a whole multistatus, but for its items.
@@ -95,14 +109,44 @@ func (d *dav) ask(ctx context.Context, method, target, depth, body string, each 
 	defer resp.Body.Close()
 	switch {
 	case resp.StatusCode == 401:
-		if err := d.run.Reject(passwordName, sallyport.RejectUnauthorized); err != nil {
-			return answer{}, err
-		}
-		return answer{}, fmt.Errorf("the server refused the account or its password: %w", resp.Err())
+		return answer{}, d.refused(resp)
 	case resp.StatusCode == 207:
 		return readMultistatus(resp.Request.URL, resp.Body, each)
 	}
 	return answer{}, &sallyport.SourceError{StatusCode: resp.StatusCode, Method: method, URL: target}
+}
+
+// refused is the error of a 401. A server that does not take passwords this
+// way has not said that this one is wrong.
+func (d *dav) refused(resp *sallyport.Response) error {
+	challenges := resp.Header.Values("WWW-Authenticate")
+	if len(challenges) == 0 || offersBasic(challenges) {
+		if err := d.run.Reject(passwordName, sallyport.RejectUnauthorized); err != nil {
+			return err
+		}
+		return fmt.Errorf("the server refused the account or its password: %w", resp.Err())
+	}
+	// The host takes a 401 for a rejection unless it is told that the password
+	// is good, and is not what is missing.
+	if err := d.run.Reject(passwordName, sallyport.RejectScope); err != nil {
+		return err
+	}
+	return &sallyport.Failure{Message: "the server wants an authentication that is not supported: it does not take a password by HTTP Basic",
+		Code: "unsupported_authentication", Recovery: sallyport.ManualActionRequired}
+}
+
+// offersBasic reports whether Basic is among a server's challenges (RFC 9110,
+// 11.6.1), several of which may stand in one field.
+func offersBasic(challenges []string) bool {
+	for _, field := range challenges {
+		for _, part := range splitOutsideQuotes(field, ',') {
+			scheme, _, _ := strings.Cut(strings.TrimSpace(part), " ")
+			if strings.EqualFold(scheme, "Basic") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // readMultistatus decodes response after response, so that no more than one
@@ -161,7 +205,7 @@ func (r response) each(base *url.URL, f func(item) error) error {
 	it := item{status: statusCode(r.Status)}
 	for _, ps := range r.Propstats {
 		if code := statusCode(ps.Status); code == 200 || code == 0 {
-			it.prop = ps.Prop
+			it.prop.merge(ps.Prop)
 		}
 	}
 	for _, href := range r.Hrefs {

@@ -37,6 +37,43 @@ func TestReadMultistatus(t *testing.T) {
 	}
 }
 
+// What a server says of a resource in several parts belongs together.
+func TestPropstatsOfOneResource(t *testing.T) {
+	part := func(prop string) string {
+		return `<d:propstat><d:prop>` + prop + `</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>`
+	}
+	items, _, err := read(`<d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:carddav"><d:response><d:href>a</d:href>` +
+		part(`<d:getetag>"1"</d:getetag><d:displayname>A</d:displayname>`) +
+		part(`<d:resourcetype><d:collection/></d:resourcetype><c:address-data></c:address-data>`) +
+		part(`<d:resourcetype><c:addressbook/></d:resourcetype><d:current-user-principal><d:href>p</d:href></d:current-user-principal>`) +
+		part(`<c:addressbook-home-set><d:href>h</d:href></c:addressbook-home-set>`) +
+		part(`<d:supported-report-set><d:supported-report><d:report><d:sync-collection/></d:report></d:supported-report></d:supported-report-set>`) +
+		strings.Replace(part(`<d:getetag>"2"</d:getetag>`), "200", "404", 1) + `</d:response></d:multistatus>`)
+	if err != nil || len(items) != 1 {
+		t.Fatalf("%+v, %v", items, err)
+	}
+	p := items[0].prop
+	if p.ETag != `"1"` || p.DisplayName != "A" || p.ResourceType.Collection == nil || p.ResourceType.AddressBook == nil || p.Principal.Href != "p" ||
+		len(p.HomeSet.Hrefs) != 1 || len(p.Reports.List) != 1 || p.Card == nil || *p.Card != "" {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestOffersBasic(t *testing.T) {
+	for field, want := range map[string]bool{
+		`Basic realm="x"`:                       true,
+		`basic`:                                 true,
+		`Digest realm="x", Basic realm="y"`:     true,
+		`Digest realm="x, Basic realm", qop=x`:  false,
+		`Digest realm="Basic", nonce="a,Basic"`: false,
+		`Bearer`:                                false,
+	} {
+		if got := offersBasic([]string{`Negotiate`, field}); got != want {
+			t.Errorf("%s: %v", field, got)
+		}
+	}
+}
+
 // Servers do not escape a path the same way twice; what differs is one all the
 // same, and what is another stays another.
 func TestResolve(t *testing.T) {

@@ -114,15 +114,15 @@ func (d *dav) multiget(ctx context.Context, b book, names []string, most int) ([
 		case it.gone():
 			found[name] = fetched{name: name, gone: true}
 			return nil
-		case it.prop.Card == "":
+		case it.prop.Card == nil:
 			return nil // not delivered, whatever the reason: below
 		}
-		if held > 0 && held+len(it.prop.Card) > most {
+		if held > 0 && held+len(*it.prop.Card) > most {
 			return errFull
 		}
-		held += len(it.prop.Card)
-		f := fetched{name: name, etag: it.prop.ETag, text: digest(it.prop.Card)}
-		f.card, f.faults = parseCard(it.prop.Card)
+		held += len(*it.prop.Card)
+		f := fetched{name: name, etag: it.prop.ETag, text: digest(*it.prop.Card)}
+		f.card, f.faults = parseCard(*it.prop.Card)
 		found[name] = f
 		return nil
 	})

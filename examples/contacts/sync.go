@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"strings"
 
 	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
@@ -33,18 +34,23 @@ func (d *dav) list(ctx context.Context, b book, token string) (listing, error) {
 	l, err := d.changes(ctx, b, token)
 	// RFC 6578, 3.2: 403 or 409 with valid-sync-token; what else servers say.
 	forgotten := []int{400, 403, 404, 409, 410, 412, 415, 501, 507}
-	if token != "" && refusedWith(err, forgotten...) {
+	if token != "" && (refusedWith(err, forgotten...) || errors.Is(err, errCutShort)) {
 		l, err = d.changes(ctx, b, "")
 	}
-	if refusedWith(err, forgotten...) {
+	if refusedWith(err, forgotten...) || errors.Is(err, errCutShort) {
 		return d.listAll(ctx, b)
 	}
 	return l, err
 }
 
+// errCutShort is the error of a list of changes that is cut short and cannot be
+// gone on with: by no token, or by one that was there before.
+var errCutShort = errors.New("the server cuts its list of changes short without end")
+
 // changes is the report of RFC 6578.
 func (d *dav) changes(ctx context.Context, b book, token string) (listing, error) {
 	l := listing{complete: token == "", cards: map[string]string{}, removed: map[string]bool{}, token: token}
+	seen := map[string]bool{"": true, token: true}
 	for range maxSyncRounds {
 		var quoted strings.Builder
 		if err := xml.EscapeText(&quoted, []byte(l.token)); err != nil {
@@ -77,16 +83,16 @@ func (d *dav) changes(ctx context.Context, b book, token string) (listing, error
 		if err != nil {
 			return l, err
 		}
-		stuck := a.syncToken == l.token
 		l.token = a.syncToken
 		if !cut {
 			return l, nil
 		}
-		if stuck {
+		if seen[l.token] {
 			break
 		}
+		seen[l.token] = true
 	}
-	return l, &sallyport.Failure{Message: "the server cuts its list of changes short without end", Retryable: true, Recovery: sallyport.RetryByRuntime}
+	return l, errCutShort
 }
 
 // listAll lists a book's cards with their etags.

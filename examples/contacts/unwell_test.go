@@ -6,10 +6,12 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	sallyport "github.com/sallyport-host/sallyport/guest-sdk/go"
 	"github.com/sallyport-host/sallyport/guest-sdk/go/sallyporttest"
 )
 
@@ -102,6 +104,58 @@ func TestWhatIsNotDeliveredIsNotDeleted(t *testing.T) {
 				t.Errorf("the next run collects %q, and not what changed", got)
 			}
 		})
+	}
+}
+
+// A list of changes that is cut short, and cannot be gone on with, is not
+// asked for without end: all cards are listed instead.
+func TestChangesCutShortWithoutEnd(t *testing.T) {
+	token := regexp.MustCompile(`<d:sync-token>[^<]*</d:sync-token>`)
+	for name, turn := range map[string]string{"no token": "", "a token in circles": "<d:sync-token>urn:1</d:sync-token>", "the same": "<d:sync-token>urn:3</d:sync-token>"} {
+		t.Run(name, func(t *testing.T) {
+			s := filled()
+			h := s.host(contactsStream)
+			run(t, &h)
+			s.put("new.vcf", card("UID:u-new", "FN:New"))
+			s.put("newer.vcf", card("UID:u-newer", "FN:Newer"))
+			s.remove(grace)
+			s.page, s.asked = 1, nil
+			h.Source = sallyporttest.Handler(spoiled(s, func(_ *http.Request, _, answer string) string {
+				return token.ReplaceAllString(answer, turn)
+			}))
+			expect(t, run(t, &h), "-contacts grace.vcf", "+contacts new.vcf", "+contacts newer.vcf")
+			if len(s.asked) > 12 {
+				t.Errorf("asked %d times: %q", len(s.asked), s.asked)
+			}
+			expect(t, run(t, &h))
+		})
+	}
+}
+
+// A server that takes no password by HTTP Basic has not refused this one.
+func TestServerWithoutBasic(t *testing.T) {
+	s := filled()
+	h := s.host()
+	h.Source = sallyporttest.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("WWW-Authenticate", `Digest realm="x, Basic", nonce="y"`)
+		w.Header().Add("WWW-Authenticate", `Negotiate`)
+		w.WriteHeader(401)
+	}))
+	r := h.Run(collect)
+	if r.Done.Code != "unsupported_authentication" || r.Done.Recovery != sallyport.ManualActionRequired || r.Done.Retryable {
+		t.Errorf("%+v", r.Done)
+	}
+}
+
+// An empty resource is no card, and fails nothing.
+func TestEmptyCard(t *testing.T) {
+	s := filled()
+	s.put("empty.vcf", "")
+	h := s.host(contactsStream)
+	r := run(t, &h)
+	expect(t, r, "+contacts ada.vcf", "+contacts grace.vcf")
+	if told := skips(t, r, string(notVCard)); len(told) != 1 {
+		t.Errorf("skips %q", told)
 	}
 }
 
