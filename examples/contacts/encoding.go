@@ -19,11 +19,16 @@ func isEncoding(param string) bool {
 // encoding returns the property's ENCODING in upper case, "" when it has none;
 // BASE64 for version 3's B.
 func (p property) encoding() string {
-	for _, e := range p.params["ENCODING"] {
-		if e = strings.ToUpper(strings.TrimSpace(e)); e == "B" {
-			return "BASE64"
-		}
+	if e := strings.ToUpper(strings.TrimSpace(p.param("ENCODING"))); e != "B" {
 		return e
+	}
+	return "BASE64"
+}
+
+// param returns the first value of a parameter, "" when there is none.
+func (p property) param(name string) string {
+	if values := p.params[name]; len(values) > 0 {
+		return values[0]
 	}
 	return ""
 }
@@ -60,11 +65,7 @@ func (p property) decoded() (_ property, whole bool) {
 	default:
 		return p, false
 	}
-	charset := ""
-	for _, charset = range p.params["CHARSET"] {
-		break
-	}
-	text, known := toUTF8(raw, charset)
+	text, known := toUTF8(raw, p.param("CHARSET"))
 	p.value = text
 	return p, whole && known
 }
