@@ -211,7 +211,7 @@ func (p *proposal) question() string {
 func (a *App) keep(ctx context.Context, stores *Stores, next capabilities.Approval) (capabilities.Approval, error) {
 	event := host.Event{Time: next.ApprovedAt, Kind: host.EventApproval, Scope: next.Scope, Op: "approve", Allowed: true}
 	if err := stores.Audit.Append(ctx, event); err != nil {
-		return next, fmt.Errorf("audit log: %w; nothing was approved", err)
+		return next, fmt.Errorf("%w; nothing was approved", err)
 	}
 	kept, err := stores.Approvals.Approve(ctx, next)
 	event.Op, event.Serial = "approved", kept.Serial

@@ -52,9 +52,49 @@ func (a *App) bind(ctx context.Context, m *manifests.Manifest, given []string, b
 	}
 	b, err := m.Bind(options)
 	if faults := (*manifests.Faults)(nil); errors.As(err, &faults) {
-		return nil, usage("options of %s: %w; give them with --option NAME=VALUE", m.ConnectorKey, err)
+		return nil, usage("options of %s: %w; give them with %s", m.ConnectorKey, err, exampleOptions(m, options))
 	}
 	return b, err
+}
+
+// exampleOptions words the flags that would give what is required and missing,
+// with values of the right form.
+func exampleOptions(m *manifests.Manifest, have map[string]any) string {
+	var flags []string
+	for _, o := range m.Options.List() {
+		if _, ok := have[o.Name]; !ok && o.Required && o.Default == nil {
+			flags = append(flags, "--option "+quote(terminal.Clean(fmt.Sprintf("%s=%v", o.Name, exampleOf(o)), maxTitle)))
+		}
+	}
+	if len(flags) == 0 {
+		return "--option NAME=VALUE"
+	}
+	return "--option NAME=VALUE, as in " + strings.Join(flags, " ")
+}
+
+func exampleOf(o manifests.Option) any {
+	if len(o.Enum) > 0 {
+		return o.Enum[0]
+	}
+	switch o.Type {
+	case "boolean":
+		return true
+	case "integer", "number":
+		return 1
+	}
+	switch o.Format {
+	case "uri", "url", "iri":
+		return "https://host.example"
+	case "email":
+		return "you@host.example"
+	case "hostname":
+		return "host.example"
+	case "date":
+		return "2026-01-31"
+	case "date-time":
+		return "2026-01-31T12:00:00Z"
+	}
+	return "TEXT"
 }
 
 // askOptions asks for the options that have no value yet; those that can be

@@ -119,5 +119,19 @@ func message(err error) string {
 	if Exit(err) == Interrupted {
 		text = strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
 	}
-	return terminal.Clean(strings.ReplaceAll(text, "\n", "; "), maxMessage)
+	return terminal.Clean(sayOnce(strings.ReplaceAll(text, "\n", "; ")), maxMessage)
+}
+
+// sayOnce takes out what an error says twice in a row of where it comes from:
+// who wraps it does not know what it says of itself.
+func sayOnce(text string) string {
+	const sep = ": "
+	var parts []string
+	for _, part := range strings.Split(text, sep) {
+		if n := len(parts); n > 0 && (part == parts[n-1] || strings.HasPrefix(part, parts[n-1]+" ")) {
+			parts = parts[:n-1]
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, sep)
 }

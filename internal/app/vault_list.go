@@ -161,7 +161,7 @@ func (a *App) remove(ctx context.Context, stores *Stores, at vaultstore.Address)
 	event := host.Event{Time: a.Now().UTC(), Kind: host.EventVault, Scope: a.scope(at.Connector),
 		Op: "remove", Name: at.Name, Class: old.Class, Allowed: true, Version: old.Generation}
 	if err := stores.Audit.Append(ctx, event); err != nil {
-		return fmt.Errorf("audit log: %w; nothing was removed", err)
+		return fmt.Errorf("%w; nothing was removed", err)
 	}
 	if err := stores.Vault.Delete(ctx, at, expect); err != nil {
 		event.Allowed, event.Reason = false, "the vault did not remove it"
