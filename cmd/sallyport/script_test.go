@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"replace":  replaceCommand,
 			"mode":     modeCommand,
 			"chop":     chopCommand,
+			"tear":     tearCommand,
 		},
 	})
 }
@@ -176,6 +177,18 @@ func chopCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	b = b[:bytes.LastIndexByte(bytes.TrimRight(b, "\n"), '\n')+1]
 	ts.Check(os.WriteFile(path, b, 0o600))
+}
+
+// tearCommand is "tear FILE": it adds the beginning of a line, as a crash
+// leaves it.
+func tearCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: tear FILE")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND, 0)
+	ts.Check(err)
+	_, err = f.WriteString(`{"seq"`)
+	ts.Check(errors.Join(err, f.Close()))
 }
 
 // copyTree copies folders, with what is in them and its permissions, into the

@@ -30,6 +30,8 @@ type Events struct {
 	Events []host.Event `json:"events"`
 	// Omitted counts the events that fit but were left out by the limit.
 	Omitted int64 `json:"omitted"`
+	// Torn tells of lines that a crash tore, sealed off since.
+	Torn []audit.TornLine `json:"torn,omitempty"`
 	// Unreadable says which lines make no sense.
 	Unreadable []string `json:"unreadable,omitempty"`
 }
@@ -50,11 +52,18 @@ func (e Events) Text(w io.Writer) error {
 	if e.Omitted > 0 {
 		fmt.Fprintf(&b, "%s before these; give --limit 0 for all\n", plural(e.Omitted, "event"))
 	}
+	for _, t := range e.Torn {
+		fmt.Fprintf(&b, "%s\n", tornText(t))
+	}
 	for _, line := range e.Unreadable {
 		fmt.Fprintf(&b, "problem: %s\n", terminal.Clean(line, maxMessage))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func tornText(t audit.TornLine) string {
+	return fmt.Sprintf("line %d was torn by a crash (%d bytes), noticed %s", t.Line, t.Bytes, t.At.Local().Format(time.DateTime))
 }
 
 func where(v host.Event) string {
@@ -127,7 +136,9 @@ func (a *App) AuditShow(ctx context.Context, o AuditShow) (Result, error) {
 			shown.Unreadable = append(shown.Unreadable, err.Error())
 		case err != nil:
 			return shown, err
-		case line.Torn == nil:
+		case line.Torn != nil:
+			shown.Torn = append(shown.Torn, audit.TornLine{Line: line.Number - 1, Tear: *line.Torn}) // it stands before its seal
+		default:
 			shown.add(line.Event, o.Limit)
 		}
 	}
@@ -153,7 +164,7 @@ type Verified struct {
 func (v Verified) Text(w io.Writer) error {
 	var b strings.Builder
 	for _, t := range v.Torn {
-		fmt.Fprintf(&b, "line %d was torn by a crash (%d bytes), noticed %s\n", t.Line, t.Bytes, t.At.Local().Format(time.DateTime))
+		fmt.Fprintf(&b, "%s\n", tornText(t))
 	}
 	if v.Tail > 0 {
 		fmt.Fprintf(&b, "the last line was torn by a crash (%d bytes)\n", v.Tail)
