@@ -44,6 +44,9 @@ func (a *App) Init(ctx context.Context, o Init) (Result, error) {
 	if o.RecoveryOut != "" && o.RecoveryRecipient != "" {
 		return nil, usage("--recovery-out makes a recovery identity and --recovery-recipient uses one that exists; give one of them")
 	}
+	if o.RecoveryOut == "-" {
+		return nil, usage("--recovery-out -: the recovery identity does not go to stdout; name a new file, or leave it out on a terminal to see it once")
+	}
 	exists, err := a.Files.Exists()
 	if err != nil {
 		return nil, err

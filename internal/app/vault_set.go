@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/host"
@@ -69,6 +70,9 @@ type slot struct {
 func (a *App) VaultSet(ctx context.Context, o VaultSet) (Result, error) {
 	if o.Stdin && o.File != "" {
 		return nil, usage("--stdin and --file are two sources; give one")
+	}
+	if o.File == "-" {
+		return nil, usage("--file -: give --stdin to read the value from stdin")
 	}
 	if in, ok := a.Stdin.(*os.File); ok && o.Stdin && terminal.IsTerminal(in) {
 		return nil, usage("stdin is a terminal, which would show the value; leave --stdin out to be asked without echo, or give --file FILE")
@@ -200,10 +204,16 @@ func (s *slot) raise(v vaultstore.Store, old vaultstore.Entry) error {
 	}
 	s.class = highest
 	if ok, why := v.Capabilities().Stores(s.class); !ok {
-		return fmt.Errorf("%w: a %s is not stored here: %s", vaultstore.ErrClass, terminal.ClassWords(s.class), why)
+		return &Error{Refused, &unkept{fmt.Sprintf("%s is a %s, and this vault keeps none: %s", s.address.Name, strings.ToLower(terminal.ClassWords(s.class)), why)}}
 	}
 	return nil
 }
+
+// unkept is vaultstore.ErrClass in words about one credential.
+type unkept struct{ text string }
+
+func (u *unkept) Error() string { return u.text }
+func (u *unkept) Unwrap() error { return vaultstore.ErrClass }
 
 // value gets the value from where o says. Its bounds and its schema are
 // checked; a terminal asks again.
@@ -306,7 +316,7 @@ func (a *App) put(ctx context.Context, stores *Stores, s *slot, old vaultstore.E
 		event.Version = old.Generation + 1
 	}
 	if err := stores.Audit.Append(ctx, event); err != nil {
-		return 0, fmt.Errorf("audit log: %w; nothing was stored", err)
+		return 0, fmt.Errorf("%w; nothing was stored", err)
 	}
 	generation, err := stores.Vault.Put(ctx, e, expect)
 	if err != nil {
