@@ -55,6 +55,14 @@
 // So a source's 401 ends as credential_rejected when the connector returns
 // [Response.Err]. State counts only when the run has succeeded.
 //
+// # Secrets
+//
+// A connector never needs a secret's value. [Run.Credential] gives what to put
+// in its place; [Run.Sign] and [Run.TOTP] have the host compute with it; what a
+// source hands out anew, the host takes out of the answer, and [Run.Put] keeps.
+// [Run.Reveal] alone gives a value away, and says so to the owner. A module
+// imports of these what it calls, so its import section tells.
+//
 // # Goroutines
 //
 // A guest has one thread. A goroutine that waits for a response is parked and

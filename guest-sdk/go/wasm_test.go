@@ -25,6 +25,10 @@ func TestModulesImportWhatTheyUse(t *testing.T) {
 		"bare":       {"sallyport:run/v1": run},
 		"credential": {"sallyport:run/v1": run, "sallyport:credential/v1": {"use"}},
 		"http":       {"sallyport:run/v1": run, "sallyport:http/v1": {"read", "send", "wait", "write"}},
+		"stream":     {"sallyport:run/v1": run, "sallyport:stream/v1": {"open", "read", "wait", "write"}},
+		"sign":       {"sallyport:run/v1": run, "sallyport:credential-sign/v1": {"sign"}},
+		"put":        {"sallyport:run/v1": run, "sallyport:credential-store/v1": {"put"}},
+		"reveal":     {"sallyport:run/v1": run, "sallyport:credential-reveal/v1": {"reveal"}},
 	} {
 		t.Run(guest, func(t *testing.T) {
 			module := build(t, guest)

@@ -17,10 +17,14 @@ const Version = 1
 
 // Names of the import modules that the SDK uses.
 const (
-	ModuleRun        = "sallyport:run/v1"
-	ModuleCredential = "sallyport:credential/v1"
-	ModuleHTTP       = "sallyport:http/v1"
-	ModuleWASI       = "wasi_snapshot_preview1"
+	ModuleRun              = "sallyport:run/v1"
+	ModuleCredential       = "sallyport:credential/v1"
+	ModuleCredentialSign   = "sallyport:credential-sign/v1"
+	ModuleCredentialStore  = "sallyport:credential-store/v1"
+	ModuleCredentialReveal = "sallyport:credential-reveal/v1"
+	ModuleHTTP             = "sallyport:http/v1"
+	ModuleStream           = "sallyport:stream/v1"
+	ModuleWASI             = "wasi_snapshot_preview1"
 )
 
 // Names of the exports of a reactor.
@@ -50,6 +54,7 @@ const (
 	MaxReasonBytes      = 4 << 10
 	MaxHandles          = 64
 	MaxHeadBytes        = 64 << 10
+	MaxSignBytes        = 64 << 10
 	MaxHeaders          = 128
 	MaxURLBytes         = 8 << 10
 	MaxRequestBodyBytes = 64 << 20

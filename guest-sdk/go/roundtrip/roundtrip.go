@@ -9,6 +9,14 @@
 // speaks TLS. Requests of several goroutines overlap. It never dials: a guest
 // has no sockets.
 //
+// # Cookies
+//
+// Set-Cookie and Cookie pass through, so an [http.Client] with a
+// net/http/cookiejar keeps a session as anywhere. The host keeps no cookies. It
+// replaces every value in Set-Cookie that may be a secret by a surrogate, which
+// becomes the value again in a Cookie header to the origin that set it, and goes
+// nowhere else; a jar that is shared between origins is no hole.
+//
 // # Limits
 //
 // net/http makes a module some 7 MB larger, so it is paid for only by who

@@ -23,22 +23,26 @@ import (
 // side.
 const window = 64 << 10
 
-// exchange is one request under way.
+// exchange is one request under way, or one stream.
 type exchange struct {
 	cancel context.CancelFunc
+	stream bool
 
-	mu       sync.Mutex
-	changed  chan struct{} // closed and replaced at every change
-	status   int           // 0 until the head has come
-	headers  [][2]string
-	told     bool   // the head has been reported
-	body     []byte // that has come and was not read
-	ended    bool   // no more will come
-	failed   abi.Status
-	upload   []byte // of the request's body, not sent yet
-	follows  bool   // more of it may come
-	deadline time.Time
-	closed   bool
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced at every change
+	status  int           // 0 until the head has come
+	headers [][2]string
+	stands  bool   // a stream's connection does
+	told    bool   // the head has been reported
+	body    []byte // that has come and was not read
+	ended   bool   // no more will come
+	failed  abi.Status
+	upload  []byte // of the request's body, not sent yet
+	follows bool   // more of it may come
+	mute    bool   // a stream's server takes no more
+	closed  bool
+
+	readDeadline, writeDeadline time.Time
 }
 
 // change changes x and wakes all who wait.
@@ -116,22 +120,21 @@ func (s *session) Send(rawHead, body []byte, follows bool) abi.Result {
 	for _, pair := range head.Headers {
 		req.Header.Add(pair[0], s.swap(pair[1]))
 	}
-	s.handle++
-	handle := abi.FirstHandle - 1 + s.handle
-	s.exchanges[handle] = x
-	s.result.Requests = append(s.result.Requests, head.Method+" "+head.URL)
-	go x.run(s.host.Source, req)
+	handle := s.add(x, head.Method+" "+head.URL)
+	go x.run(s.host.Source, req, s.capture)
 	return abi.OK(handle, 0)
 }
 
-func (s *session) hasSurrogate(text string) bool {
-	for name := range s.host.Credentials {
-		if strings.Contains(text, Surrogate(name)) {
-			return true
-		}
-	}
-	return false
+// add gives an exchange a handle, and notes what it is.
+func (s *session) add(x *exchange, what string) (handle uint32) {
+	s.handle++
+	handle = abi.FirstHandle - 1 + s.handle
+	s.exchanges[handle] = x
+	s.result.Requests = append(s.result.Requests, what)
+	return handle
 }
+
+func (s *session) hasSurrogate(text string) bool { return s.swapPlain(text) != text }
 
 // swap puts values into a header, and into Basic authentication.
 func (s *session) swap(value string) string {
@@ -147,11 +150,18 @@ func (s *session) swapPlain(text string) string {
 	for name, value := range s.host.Credentials {
 		text = strings.ReplaceAll(text, Surrogate(name), value)
 	}
+	for name, value := range s.host.Captured {
+		text = strings.ReplaceAll(text, capturedAs(name), value)
+	}
+	for surrogate, value := range s.signed {
+		text = strings.ReplaceAll(text, surrogate, value)
+	}
 	return text
 }
 
-// run sends the request and takes the response in.
-func (x *exchange) run(source http.RoundTripper, req *http.Request) {
+// run sends the request and takes the response in, with what capture makes of
+// its texts.
+func (x *exchange) run(source http.RoundTripper, req *http.Request, capture *strings.Replacer) {
 	fail := func(err error) {
 		st := abi.StatusUnavailable
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -169,11 +179,25 @@ func (x *exchange) run(source http.RoundTripper, req *http.Request) {
 		return
 	}
 	defer resp.Body.Close()
+	captured := func(text string) string {
+		if capture == nil {
+			return text
+		}
+		return capture.Replace(text)
+	}
 	var pairs [][2]string
 	for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
 		for _, value := range resp.Header[name] {
-			pairs = append(pairs, [2]string{name, value})
+			pairs = append(pairs, [2]string{name, captured(value)})
 		}
+	}
+	if capture != nil { // the secret may lie across two chunks
+		whole, err := io.ReadAll(resp.Body)
+		if err != nil {
+			fail(err)
+			return
+		}
+		resp.Body = io.NopCloser(strings.NewReader(captured(string(whole))))
 	}
 	x.change(func() { x.status, x.headers = resp.StatusCode, pairs })
 	buf := make([]byte, 16<<10)
@@ -252,6 +276,10 @@ func (s *session) Write(handle uint32, p []byte) abi.Result {
 			return x.failed
 		case !x.follows:
 			return abi.StatusInvalid
+		case x.mute:
+			return abi.StatusUnavailable
+		case x.stream && !x.stands:
+			return abi.StatusAgain
 		case len(p) == 0:
 			x.follows = false
 		case len(x.upload) >= window:
@@ -297,6 +325,8 @@ func (x *exchange) ready(handle uint32) (r report, ok bool) {
 	defer x.mu.Unlock()
 	r = report{Handle: handle, Status: x.status}
 	switch {
+	case x.stands && !x.told:
+		r.State, x.told = abi.ReadyHead, true
 	case len(x.body) > 0:
 		r.State = abi.ReadyBody
 	case x.failed != abi.StatusOK:
@@ -356,14 +386,14 @@ type waiter struct {
 	x       *exchange
 }
 
-func (w *waiter) Read(try func() bool) error { return w.park(try) }
+func (w *waiter) Read(try func() bool) error { return w.park(&w.x.readDeadline, try) }
 
-func (w *waiter) Write(try func() bool) error { return w.park(try) }
+func (w *waiter) Write(try func() bool) error { return w.park(&w.x.writeDeadline, try) }
 
-func (w *waiter) park(try func() bool) error {
+func (w *waiter) park(until *time.Time, try func() bool) error {
 	for {
 		w.x.mu.Lock()
-		changed, deadline, closed := w.x.changed, w.x.deadline, w.x.closed
+		changed, deadline, closed := w.x.changed, *until, w.x.closed
 		w.x.mu.Unlock()
 		switch {
 		case closed:
@@ -386,7 +416,17 @@ func (w *waiter) park(try func() bool) error {
 }
 
 func (w *waiter) SetDeadline(t time.Time) error {
-	w.x.change(func() { w.x.deadline = t })
+	w.x.change(func() { w.x.readDeadline, w.x.writeDeadline = t, t })
+	return nil
+}
+
+func (w *waiter) SetReadDeadline(t time.Time) error {
+	w.x.change(func() { w.x.readDeadline = t })
+	return nil
+}
+
+func (w *waiter) SetWriteDeadline(t time.Time) error {
+	w.x.change(func() { w.x.writeDeadline = t })
 	return nil
 }
 

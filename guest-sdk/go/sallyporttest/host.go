@@ -6,8 +6,9 @@
 // A connector that runs here runs in a guest the same way: the same calls, the
 // same results, surrogates for credentials, requests that overlap. Messages
 // are checked for what a connector gets wrong most often; what it may send
-// where is not checked, but that a surrogate stands in a header and nowhere
-// else. The real host is stricter.
+// where is not checked, but that a surrogate stands in a header or in an
+// authentication command of a stream, and nowhere else. The real host is
+// stricter.
 //
 // # Use
 //
@@ -29,6 +30,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -56,6 +58,20 @@ type Host struct {
 	// http.DefaultTransport for real servers, or a [Handler]. nil reaches
 	// nobody.
 	Source http.RoundTripper
+	// Dial connects to a server that a connector opens a stream to, given the
+	// address as it wrote it: to one end of a net.Pipe, or to a real server, TLS
+	// included. nil reaches nobody. Values are put into IMAP's LOGIN (quoted
+	// strings) and AUTHENTICATE, and SMTP's AUTH.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Sign computes what a credential with access sign or totp gives: template
+	// and data are empty for a code. The connector gets a surrogate, which is
+	// swapped as the others are. nil, or false, is a refusal as invalid.
+	Sign func(name, template string, data []byte) (result string, ok bool)
+	// Captured are secrets that come with answers, by the name that a manifest's
+	// capture gives them: the connector reads a surrogate in their place.
+	Captured map[string]string
+	// Reveal are the credentials that may be revealed.
+	Reveal []string
 	// Answer answers an interaction, given its JSON. nil answers that nobody
 	// is there.
 	Answer func(interaction json.RawMessage) map[string]any
@@ -67,6 +83,13 @@ type Record struct {
 	Key    sallyport.Key
 	Data   json.RawMessage // nil on delete
 	Delete bool
+}
+
+// Stored is a credential that a connector put.
+type Stored struct {
+	Name      string
+	Value     string
+	ExpiresAt time.Time // zero when it did not say
 }
 
 // Done is how a run ended.
@@ -92,9 +115,10 @@ type Result struct {
 	Skips    []json.RawMessage
 	Log      []string // "warn: message key=value"
 	Rejected []string // the credentials that the connector said were refused
-	Requests []string // "GET https://…", in the order of sending
+	Requests []string // "GET https://…", "open imaps://…", in the order of sending
+	Stored   []Stored // what was put
 	// Open is how many responses were left neither read to their end nor
-	// closed.
+	// closed, and how many streams not closed.
 	Open int
 	// Problems are the connector's breaches of the protocol.
 	Problems []string
@@ -128,7 +152,7 @@ func (h Host) RunContext(ctx context.Context, connector func(ctx context.Context
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &session{host: h, ctx: ctx, result: &Result{State: maps.Clone(h.State)}, staged: map[string]json.RawMessage{},
-		exchanges: map[uint32]*exchange{}, tickets: map[uint32][]byte{}}
+		exchanges: map[uint32]*exchange{}, tickets: map[uint32][]byte{}, signed: map[string]string{}, capture: h.capture()}
 	start, err := json.Marshal(h.start())
 	if err != nil {
 		s.problem("the options or the state cannot be written as JSON: %v", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ type session struct {
 	ticket    uint32
 	exchanges map[uint32]*exchange
 	handle    uint32
+	signed    map[string]string // surrogates of results, and these
+	capture   *strings.Replacer // of new secrets in answers; nil when there are none
 }
 
 var _ hostcall.Functions = (*session)(nil)

@@ -52,6 +52,22 @@ func status(p *byte, n uint32, o *byte, c uint32) int64
 //go:noescape
 func reject(p *byte, n, reason uint32) int64
 
+//go:wasmimport sallyport:credential-sign/v1 sign
+//go:noescape
+func sign(p *byte, n uint32, ap *byte, an uint32, dp *byte, dn uint32, o *byte, c uint32) int64
+
+//go:wasmimport sallyport:credential-sign/v1 totp
+//go:noescape
+func totp(p *byte, n uint32, o *byte, c uint32) int64
+
+//go:wasmimport sallyport:credential-store/v1 put
+//go:noescape
+func put(p *byte, n uint32, vp *byte, vn uint32, mp *byte, mn uint32) int64
+
+//go:wasmimport sallyport:credential-reveal/v1 reveal
+//go:noescape
+func reveal(p *byte, n uint32, o *byte, c uint32) int64
+
 //go:wasmimport sallyport:http/v1 send
 //go:noescape
 func send(p *byte, n uint32, bp *byte, bn uint32) int64
@@ -67,6 +83,22 @@ func wait(hp *uint32, hn uint32, timeoutMS int64, o *byte, c uint32) int64
 //go:wasmimport sallyport:http/v1 read
 //go:noescape
 func read(handle uint32, o *byte, c uint32) int64
+
+//go:wasmimport sallyport:stream/v1 open
+//go:noescape
+func streamOpen(p *byte, n uint32) int64
+
+//go:wasmimport sallyport:stream/v1 write
+//go:noescape
+func streamWrite(handle uint32, p *byte, n uint32) int64
+
+//go:wasmimport sallyport:stream/v1 wait
+//go:noescape
+func streamWait(hp *uint32, hn uint32, timeoutMS int64, o *byte, c uint32) int64
+
+//go:wasmimport sallyport:stream/v1 read
+//go:noescape
+func streamRead(handle uint32, o *byte, c uint32) int64
 
 // Pointers are those of the slices' arrays; an empty slice gives nil, which
 // is within the memory. The stack of a Go guest lies in the same memory, so
@@ -108,6 +140,24 @@ func (Host) Reject(name string, reason uint32) abi.Result {
 	return abi.Result(reject(unsafe.StringData(name), uint32(len(name)), reason))
 }
 
+func (Host) Sign(name, template string, data, out []byte) abi.Result {
+	return abi.Result(sign(unsafe.StringData(name), uint32(len(name)), unsafe.StringData(template), uint32(len(template)),
+		unsafe.SliceData(data), uint32(len(data)), unsafe.SliceData(out), uint32(len(out))))
+}
+
+func (Host) TOTP(name string, out []byte) abi.Result {
+	return abi.Result(totp(unsafe.StringData(name), uint32(len(name)), unsafe.SliceData(out), uint32(len(out))))
+}
+
+func (Host) Put(name, captured string, meta []byte) abi.Result {
+	return abi.Result(put(unsafe.StringData(name), uint32(len(name)), unsafe.StringData(captured), uint32(len(captured)),
+		unsafe.SliceData(meta), uint32(len(meta))))
+}
+
+func (Host) Reveal(name string, out []byte) abi.Result {
+	return abi.Result(reveal(unsafe.StringData(name), uint32(len(name)), unsafe.SliceData(out), uint32(len(out))))
+}
+
 func (Host) Send(head, body []byte, follows bool) abi.Result {
 	n := uint32(len(body))
 	if follows {
@@ -126,6 +176,22 @@ func (Host) Poll(handle uint32, out []byte) abi.Result {
 
 func (Host) Read(handle uint32, out []byte) abi.Result {
 	return abi.Result(read(handle, unsafe.SliceData(out), uint32(len(out))))
+}
+
+func (Host) Open(address string) abi.Result {
+	return abi.Result(streamOpen(unsafe.StringData(address), uint32(len(address))))
+}
+
+func (Host) StreamWrite(handle uint32, p []byte) abi.Result {
+	return abi.Result(streamWrite(handle, unsafe.SliceData(p), uint32(len(p))))
+}
+
+func (Host) StreamPoll(handle uint32, out []byte) abi.Result {
+	return abi.Result(streamWait(&handle, 1, 0, unsafe.SliceData(out), uint32(len(out))))
+}
+
+func (Host) StreamRead(handle uint32, out []byte) abi.Result {
+	return abi.Result(streamRead(handle, unsafe.SliceData(out), uint32(len(out))))
 }
 
 // Waiter lets Go's own poller wait: the host says of a handle that it does
@@ -162,5 +228,9 @@ func (d *descriptor) Write(try func() bool) error {
 }
 
 func (d *descriptor) SetDeadline(t time.Time) error { return d.file.SetDeadline(t) }
+
+func (d *descriptor) SetReadDeadline(t time.Time) error { return d.file.SetReadDeadline(t) }
+
+func (d *descriptor) SetWriteDeadline(t time.Time) error { return d.file.SetWriteDeadline(t) }
 
 func (d *descriptor) Close() error { return d.file.Close() }

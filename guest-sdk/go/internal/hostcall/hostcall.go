@@ -33,6 +33,11 @@ type Functions interface {
 	Status(name string, out []byte) abi.Result
 	Reject(name string, reason uint32) abi.Result
 
+	Sign(name, template string, data, out []byte) abi.Result
+	TOTP(name string, out []byte) abi.Result
+	Put(name, captured string, meta []byte) abi.Result
+	Reveal(name string, out []byte) abi.Result
+
 	// Send sends body, or says that it follows when body is nil and follows
 	// is set.
 	Send(head, body []byte, follows bool) abi.Result
@@ -40,6 +45,13 @@ type Functions interface {
 	// Poll is wait on one handle with no time to wait.
 	Poll(handle uint32, out []byte) abi.Result
 	Read(handle uint32, out []byte) abi.Result
+
+	// Open, StreamWrite, StreamPoll and StreamRead are those of
+	// sallyport:stream/v1: a guest that only opens streams imports no http.
+	Open(address string) abi.Result
+	StreamWrite(handle uint32, p []byte) abi.Result
+	StreamPoll(handle uint32, out []byte) abi.Result
+	StreamRead(handle uint32, out []byte) abi.Result
 
 	// Waiter makes what parks goroutines on handle, and owns it from then on:
 	// an error has closed the handle too.
@@ -57,8 +69,10 @@ type Waiter interface {
 	// Write does the same until the handle is writable.
 	Write(try func() (done bool)) error
 	// SetDeadline ends Read and Write, also those under way. It may be called
-	// again.
+	// again. The other two are for one of them each.
 	SetDeadline(t time.Time) error
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
 	// Close closes the handle and ends Read and Write. The second call does
 	// nothing.
 	Close() error
