@@ -11,7 +11,7 @@ import (
 var (
 	// ErrNeedsReauthorisation: the refresh token is of no use any more
 	// (invalid_grant): the owner has to go through the authorization again.
-	ErrNeedsReauthorisation = errors.New("the source no longer accepts the refresh token: it needs re-authorisation by its owner")
+	ErrNeedsReauthorisation = errors.New("it needs re-authorisation by its owner")
 	// ErrClient: the source does not know the client, or not with this
 	// secret (invalid_client, unauthorized_client).
 	ErrClient = errors.New("the source refuses the client's id or secret")
@@ -81,6 +81,9 @@ func (e *CodeError) Error() string {
 	if e.Code == "" {
 		return e.kind.Error()
 	}
+	if errors.Is(e.kind, ErrNeedsReauthorisation) {
+		return (&ReauthError{}).Error()
+	}
 	return e.kind.Error() + " (" + e.Code + ")"
 }
 
@@ -93,14 +96,19 @@ type ReauthError struct {
 	// the process ended, or the connection. Zero when there was none: the
 	// source took the authorization back, or it ran out.
 	InterruptedSince time.Time
+	// Missing: no refresh token is stored at all.
+	Missing bool
 }
 
 func (e *ReauthError) Error() string {
-	if e.InterruptedSince.IsZero() {
-		return ErrNeedsReauthorisation.Error()
+	why := "the source no longer accepts the refresh token"
+	switch {
+	case e.Missing:
+		why = "no refresh token is stored"
+	case !e.InterruptedSince.IsZero():
+		why += ", as a refresh that began at " + e.InterruptedSince.UTC().Format(time.RFC3339) + " was cut off before its answer was stored"
 	}
-	return ErrNeedsReauthorisation.Error() + "; a refresh that began at " + e.InterruptedSince.UTC().Format(time.RFC3339) +
-		" was cut off before its answer was stored, which spent it"
+	return why + "; " + ErrNeedsReauthorisation.Error()
 }
 
 // Unwrap returns [ErrNeedsReauthorisation].

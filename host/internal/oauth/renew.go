@@ -184,7 +184,7 @@ func (r *Renewals) round(ctx context.Context, j *Job) (s State, again bool, err 
 	case j.good(s, r.now()):
 		return s, false, nil
 	case s.Rejected || s.Refresh.Len() == 0:
-		return State{}, false, &ReauthError{}
+		return State{}, false, &ReauthError{Missing: s.Refresh.Len() == 0}
 	}
 	if err := r.rests(j.Key); err != nil {
 		return r.fallBack(ctx, j, s, err)
