@@ -50,7 +50,13 @@ func (s *source) provider() Provider {
 }
 
 // current is the refresh token that is good now.
-func (s *source) current() string { return fmt.Sprintf("%s-refresh-%d", canary, s.serial) }
+func (s *source) current() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token()
+}
+
+func (s *source) token() string { return fmt.Sprintf("%s-refresh-%d", canary, s.serial) }
 
 func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
@@ -77,7 +83,7 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *source) refresh(w http.ResponseWriter, r *http.Request) {
-	if token := r.PostForm.Get("refresh_token"); s.revoked || token != s.current() {
+	if token := r.PostForm.Get("refresh_token"); s.revoked || token != s.token() {
 		s.reused++
 		s.revoked = true
 		refuse(w, http.StatusBadRequest, "invalid_grant")
@@ -90,7 +96,7 @@ func (s *source) refresh(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	reply(w, http.StatusOK, map[string]any{
-		"access_token": fmt.Sprintf("%s-access-%d", canary, s.serial), "refresh_token": s.current(), "token_type": "Bearer", "expires_in": 3600,
+		"access_token": fmt.Sprintf("%s-access-%d", canary, s.serial), "refresh_token": s.token(), "token_type": "Bearer", "expires_in": 3600,
 	})
 }
 
@@ -125,7 +131,7 @@ func silent(t testing.TB, err error) {
 	t.Helper()
 	for ; err != nil; err = nil {
 		text := fmt.Sprintf("%v %+v %q", err, err, err)
-		if strings.Contains(text, canary) || strings.Contains(text, "http") || strings.Contains(text, "127.0.0.1") || strings.Contains(err.Error(), "\n") {
+		if strings.Contains(text, canary) || strings.Contains(text, "://") || strings.Contains(text, "127.0.0.1") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("the error tells too much: %s", text)
 		}
 	}
