@@ -89,7 +89,7 @@ func (r *Renewals) Renew(ctx context.Context, j Job) (State, error) {
 		}
 		// A flight that others began may not have known what was refused.
 		if mine || f.err != nil || j.usable(f.state, r.now()) {
-			return f.state, f.err
+			return f.state.clone(), f.err
 		}
 	}
 }

@@ -20,6 +20,12 @@ type State struct {
 	Rejected bool
 }
 
+// clone makes the tokens one caller's own.
+func (s State) clone() State {
+	s.Access, s.Refresh = s.Access.Clone(), s.Refresh.Clone()
+	return s
+}
+
 // TokenStore keeps one State where all processes see it.
 type TokenStore interface {
 	// Get returns what is durable now, past every cache.
