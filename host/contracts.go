@@ -86,6 +86,15 @@ type StateStore interface {
 	Commit(ctx context.Context, scope capabilities.Scope, cursors map[string]json.RawMessage) error
 }
 
+// Holder is a [StateStore] that keeps the runs of a scope apart, so that none
+// builds on cursors that another is about to replace.
+type Holder interface {
+	// Hold takes scope for one run, until release is called or the process
+	// ends. When another run has it, or when what is stored could not be added
+	// to, it is an error at once.
+	Hold(ctx context.Context, scope capabilities.Scope) (release func(), err error)
+}
+
 // Sink takes what a run collects. A host calls a run's sink from one
 // goroutine at a time, in the order in which the guest emitted.
 type Sink interface {

@@ -230,6 +230,12 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 func (r *run) whole() error {
 	err := r.admit()
 	if err == nil {
+		var release func()
+		if release, err = r.holdState(); err == nil {
+			defer release() // when the cursors are committed
+		}
+	}
+	if err == nil {
 		err = r.withWarden(func() error {
 			if err := r.readStart(); err != nil {
 				return err
@@ -241,6 +247,15 @@ func (r *run) whole() error {
 		})
 	}
 	return r.conclude(err)
+}
+
+// holdState keeps other runs of the scope away from its cursors.
+func (r *run) holdState() (release func(), err error) {
+	h, ok := r.host.states.(Holder)
+	if !ok || !r.opts.Grant.Continuous {
+		return func() {}, nil
+	}
+	return h.Hold(r, r.scope)
 }
 
 // admit asks whether the run may start at all.

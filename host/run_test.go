@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -384,4 +385,40 @@ func TestWhatCannotBeWrittenFailsTheRun(t *testing.T) {
 			t.Errorf("audit fails after %d events: the source was called", after)
 		}
 	}
+}
+
+// held is a state store that is held by somebody, or by nobody.
+type held struct {
+	*host.MemoryState
+	busy  error
+	order *[]string
+}
+
+func (h held) Hold(context.Context, capabilities.Scope) (func(), error) {
+	return func() { *h.order = append(*h.order, "released") }, h.busy
+}
+
+func (h held) Commit(ctx context.Context, scope capabilities.Scope, cursors map[string]json.RawMessage) error {
+	*h.order = append(*h.order, "committed")
+	return h.MemoryState.Commit(ctx, scope, cursors)
+}
+
+func TestAScopeIsHeldUntilItsStateIsCommitted(t *testing.T) {
+	var order []string
+	states := held{MemoryState: host.NewMemoryState(), order: &order}
+	w := newWorld(t, func(c host.Config) host.Config { return c.WithStateStore(states) })
+	if _, err := w.run("state"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, order, "committed", "released")
+}
+
+func TestASecondRunOfAScopeDoesNotStart(t *testing.T) {
+	var order []string
+	states := held{host.NewMemoryState(), errors.New("another run has it"), &order}
+	w := newWorld(t, func(c host.Config) host.Config { return c.WithStateStore(states) })
+	if _, err := w.run("bearer"); err == nil || !strings.Contains(err.Error(), "another run has it") {
+		t.Fatalf("the run ended with %v", err)
+	}
+	expect(t, w.source.requests())
 }
