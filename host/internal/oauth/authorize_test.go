@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"slices"
@@ -190,6 +191,19 @@ func TestAuthorizeFails(t *testing.T) {
 		}
 		silent(t, err)
 		<-b.done
+	}
+}
+
+// There is one answer: the second changes nothing, whoever sends it.
+func TestOneAnswer(t *testing.T) {
+	b := &callback{host: "127.0.0.1:1", state: "s", result: make(chan result, 2)}
+	ask := func(code string) int {
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:1/callback?state=s&code="+code, nil))
+		return w.Code
+	}
+	if one, two := ask("first"), ask("second"); one != http.StatusOK || two != http.StatusGone || len(b.result) != 1 || (<-b.result).code != "first" {
+		t.Errorf("answered %d and %d", one, two)
 	}
 }
 

@@ -470,6 +470,12 @@ func TestInterrupted(t *testing.T) {
 			t.Fatalf("%v, with the mark %v", err, m.mark)
 		}
 		began := m.mark.Since
+		s.set(func() { s.answer = bounce })
+		var alsoDied Renewals
+		if _, err := alsoDied.Renew(t.Context(), s.job(m)); !errors.As(err, &retry) || !m.mark.Since.Equal(began) {
+			t.Errorf("a second try moved the mark from %v to %v, %v", began, m.mark.Since, err)
+		}
+		s.set(func() { s.answer = nil })
 		if lenient {
 			s.set(func() { s.serial = 0 })
 		}
@@ -495,6 +501,63 @@ func TestInterrupted(t *testing.T) {
 		}
 		silent(t, err)
 	}
+}
+
+// bounce answers that the source is in trouble.
+func bounce(w http.ResponseWriter, _ url.Values) bool {
+	w.WriteHeader(http.StatusBadGateway)
+	return true
+}
+
+// slowMark is a journal that takes until nobody waits any more.
+type slowMark struct {
+	*memory
+	writing chan struct{}
+}
+
+func (s slowMark) Write(ctx context.Context, m Mark) error {
+	close(s.writing)
+	<-ctx.Done()
+	return s.memory.Write(ctx, m)
+}
+
+// The last moment at which a cancellation is heard is before the token is
+// sent.
+func TestCancelledAtTheMark(t *testing.T) {
+	s := newSource(t)
+	m := s.stale()
+	j := s.job(m)
+	slow := slowMark{m, make(chan struct{})}
+	j.Journal = slow
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-slow.writing; cancel() }()
+	var r Renewals
+	if _, err := r.Renew(ctx, j); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := r.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantCounts(t, 0, 0)
+}
+
+// Tokens that could not be stored come before a stored one that looks good.
+func TestNotStoredComesFirst(t *testing.T) {
+	s := newSource(t)
+	m := newMemory(State{Access: secret("refused"), Refresh: secret(s.current())})
+	m.beside = func(int) error { return errors.New("disk full") }
+	j := s.job(m)
+	j.Refused = secret("refused")
+	var r Renewals
+	if _, err := r.Renew(t.Context(), j); !errors.Is(err, ErrNotStored) {
+		t.Fatal(err)
+	}
+	m.beside = nil
+	if got, err := r.Renew(t.Context(), s.job(m)); err != nil || string(got.Access.Reveal()) != canary+"-access-1" {
+		t.Errorf("%v", err)
+	}
+	s.wantCounts(t, 1, 0)
+	m.wantState(t, 1)
 }
 
 // Which failures leave the mark: those after which the token may be spent.
