@@ -18,12 +18,18 @@ const (
 )
 
 func TestSignFaults(t *testing.T) {
-	aws := func(more edits) edits {
-		e := edits{signKey + "/send_to": signSend, signKey + "/sign/aws": signAWS}
-		for at, text := range more {
-			e[at] = text
+	// edits are made in no order, so that a template is written whole
+	aws := func(member, value string) edits {
+		template := map[string]json.RawMessage{}
+		if err := json.Unmarshal([]byte(signAWS), &template); err != nil {
+			t.Fatal(err)
 		}
-		return e
+		template[member] = json.RawMessage(value)
+		text, err := json.Marshal(template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return edits{signKey + "/send_to": signSend, signKey + "/sign/aws": string(text)}
 	}
 	runFaults(t, []faultCase{
 		{"nothing to sign", edits{signKey + "/sign": ""}, []string{signKey + ` ~ "sign" is missing`}},
@@ -76,17 +82,17 @@ func TestSignFaults(t *testing.T) {
 		{"a large hole", edits{signJWT + "/fill/sub/max_length": "1025"}, []string{signJWT + "/fill/sub/max_length ~ at most 1024"}},
 		{"unknown in a hole", edits{signJWT + "/fill/sub/type": `"string"`}, []string{signJWT + "/fill/sub/type ~ not known"}},
 
-		{"nothing of AWS", aws(edits{signKey + "/sign/aws": `{"alg":"AWS4-HMAC-SHA256"}`}), []string{
+		{"nothing of AWS", edits{signKey + "/send_to": signSend, signKey + "/sign/aws": `{"alg":"AWS4-HMAC-SHA256"}`}, []string{
 			signKey + `/sign/aws ~ "access_key_id"`, signKey + `/sign/aws ~ "region"`, signKey + `/sign/aws ~ "service"`}},
-		{"AWS without a place", aws(edits{signKey + "/send_to": `[{"origin":"https://api.everything.example","paths":["/v1/**"],"as":"cookie"}]`}),
+		{"AWS without a place", edits{signKey + "/send_to": `[{"origin":"https://api.everything.example","paths":["/v1/**"],"as":"cookie"}]`, signKey + "/sign/aws": signAWS},
 			[]string{signKey + "/sign/aws/alg ~ no place header:Authorization"}},
-		{"a bad region", aws(edits{signKey + "/sign/aws/region": `"eu/central"`}), []string{signKey + "/sign/aws/region ~ region"}},
-		{"a random region", aws(edits{signKey + "/sign/aws/region": `"${random}"`}), []string{signKey + "/sign/aws/region ~ region"}},
-		{"a bad service", aws(edits{signKey + "/sign/aws/service": `"S3/x"`}), []string{signKey + "/sign/aws/service ~ form"}},
-		{"an unknown id", aws(edits{signKey + "/sign/aws/access_key_id": `"NOBODY"`}), []string{signKey + "/sign/aws/access_key_id ~ no credential"}},
-		{"an id that goes nowhere", aws(edits{signKey + "/sign/aws/access_key_id": `"CLIENT_SECRET"`}), []string{signKey + "/sign/aws/access_key_id ~ CLIENT_SECRET has no place"}},
-		{"an identity as a session", aws(edits{signKey + "/sign/aws/session_token": `"ACCOUNT"`}), []string{signKey + "/sign/aws/session_token ~ identity"}},
-		{"a session that goes nowhere", aws(edits{signKey + "/sign/aws/session_token": `"CLIENT_SECRET"`}), []string{signKey + "/sign/aws/session_token ~ X-Amz-Security-Token"}},
+		{"a bad region", aws("region", `"eu/central"`), []string{signKey + "/sign/aws/region ~ region"}},
+		{"a random region", aws("region", `"${random}"`), []string{signKey + "/sign/aws/region ~ region"}},
+		{"a bad service", aws("service", `"S3/x"`), []string{signKey + "/sign/aws/service ~ form"}},
+		{"an unknown id", aws("access_key_id", `"NOBODY"`), []string{signKey + "/sign/aws/access_key_id ~ no credential"}},
+		{"an id that goes nowhere", aws("access_key_id", `"CLIENT_SECRET"`), []string{signKey + "/sign/aws/access_key_id ~ CLIENT_SECRET has no place"}},
+		{"an identity as a session", aws("session_token", `"ACCOUNT"`), []string{signKey + "/sign/aws/session_token ~ identity"}},
+		{"a session that goes nowhere", aws("session_token", `"CLIENT_SECRET"`), []string{signKey + "/sign/aws/session_token ~ X-Amz-Security-Token"}},
 
 		{"no concurrency", edits{"/limits/concurrency": "0"}, []string{"/limits/concurrency ~ at least 1"}},
 		{"too much of it", edits{"/limits/concurrency": "65"}, []string{"/limits/concurrency ~ at most 64"}},
