@@ -143,6 +143,9 @@ func (f *fetched) take(m *imapclient.FetchMessageData, section func(of *imap.Fet
 			if err != nil {
 				return err
 			}
+			if int64(len(raw)) < min(item.Literal.Size(), most+1) {
+				return io.ErrUnexpectedEOF // the library takes it for the literal's end
+			}
 			section(item.Section, raw[:min(int64(len(raw)), most)], int64(len(raw)) > most)
 		}
 	}
