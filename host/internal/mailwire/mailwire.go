@@ -33,7 +33,10 @@
 // its new length, so that RFC822.SIZE, BODY.SIZE and the octet counts of
 // BODYSTRUCTURE may disagree with it. A longer one streams through, and an
 // echo in it ends the stream; one that is spelled in more than [Overlap] bytes
-// may pass there. What a dropped connection left incomplete is not passed on.
+// may pass there. Lines and literals are searched one by one: what a server
+// itself spreads over two is not found. What a dropped connection left
+// incomplete is not passed on.
+//
 // SEARCH and PREVIEW are the server's: a guest that may search a mailbox in
 // which the value was mailed can ask for pieces of it.
 //

@@ -29,10 +29,14 @@ const (
 // closes conn or sets its deadline. An error of conn is wrapped.
 func StartTLS(conn io.ReadWriter, p Protocol) (greeting []byte, err error) {
 	c := &plain{conn: conn, protocol: p}
+	hello, upgrade := imapGreeting, c.imap
 	if p == SMTP {
-		return []byte(smtpGreeting), c.smtp()
+		hello, upgrade = smtpGreeting, c.smtp
 	}
-	return []byte(imapGreeting), c.imap()
+	if err := upgrade(); err != nil {
+		return nil, err
+	}
+	return []byte(hello), nil
 }
 
 // plain is a connection before TLS.
