@@ -22,7 +22,7 @@ const (
 	maxFetchBytes = 4 << 20
 )
 
-// texts are what a message says. Those of a message without are nil.
+// texts are what a message says: nothing, maybe.
 type texts struct {
 	text, html *string
 	charset    string
@@ -33,8 +33,6 @@ type texts struct {
 // plain is the text to read, without markup; empty where there is none.
 func (t *texts) plain() string {
 	switch {
-	case t == nil:
-		return ""
 	case t.text != nil && strings.TrimSpace(*t.text) != "":
 		return *t.text
 	case t.html != nil:
@@ -66,9 +64,6 @@ const (
 
 func bodyOf(f *fetched, id string, t *texts) body {
 	b := body{ID: id, MessageID: id, MessageReceivedAt: f.receivedAt(), BodySource: bodyEmpty}
-	if t == nil {
-		return b
-	}
 	b.BodyHTML, b.Charset, b.ContentLanguages = t.html, orNull(t.charset), t.language
 	if text := t.plain(); text != "" {
 		b.BodyText, b.BodySource = &text, bodyText
@@ -95,10 +90,13 @@ type wantedPart struct {
 	put  func(text string)
 }
 
-// readTexts fetches the texts of messages, by UID. Every message that has one
-// is in the result.
+// readTexts fetches the texts of messages, by UID. Every message is in the
+// result.
 func (u *update) readTexts(ctx context.Context, all []*fetched) (map[uint32]*texts, error) {
 	result := map[uint32]*texts{}
+	for _, f := range all {
+		result[f.uid] = &texts{}
+	}
 	wholeText := u.bodies.Wanted()
 	if !wholeText && !(u.messages.Wanted() && u.messages.Scope().WantsField("snippet")) {
 		return result, nil
@@ -106,11 +104,7 @@ func (u *update) readTexts(ctx context.Context, all []*fetched) (map[uint32]*tex
 	byPath := map[string][]wantedPart{}
 	for _, f := range all {
 		plain, html := textParts(f.parts())
-		if plain == nil && html == nil {
-			continue
-		}
-		t := &texts{}
-		result[f.uid] = t
+		t := result[f.uid]
 		if plain != nil {
 			t.want(byPath, wantedPart{f.uid, plain, func(text string) { t.text = &text }})
 		}

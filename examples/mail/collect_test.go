@@ -306,6 +306,26 @@ func TestCursorKeepsToItsBound(t *testing.T) {
 	expect(t, "messages", told(r, messagesStream), []string{one, "-" + strings.Replace(one, "UID=41", "UID=5", 1)})
 }
 
+// TestMessageWithoutText: one that only carries a file, and one that is nothing.
+func TestMessageWithoutText(t *testing.T) {
+	s := newMailServer(t)
+	file := s.add("INBOX", "Content-Type: application/pdf; name=a.pdf\nContent-ID: <c>\n\nx\n")
+	nothing := s.add("INBOX", "\n")
+	r := succeeded(t, s.host())
+	expect(t, "messages", told(r, messagesStream), []string{file, nothing})
+	bodies := decoded[body](t, r, bodiesStream)
+	if len(bodies) != 2 || bodies[file].BodySource != bodyEmpty || bodies[nothing].BodySource != bodyEmpty {
+		t.Errorf("bodies %+v", bodies)
+	}
+	a := decoded[attachment](t, r, attachmentsStream)
+	if got := a[file+"/;SECTION=1"]; len(a) != 1 || *got.Filename != "a.pdf" || *got.ContentID != "c" || !got.IsInline {
+		t.Errorf("attachments %+v", a)
+	}
+	if m := decoded[message](t, r, messagesStream)[nothing]; m.ThreadID != nothing || m.Subject != nil {
+		t.Errorf("%+v", m)
+	}
+}
+
 func TestLargeTextIsLeft(t *testing.T) {
 	s := newMailServer(t)
 	large := s.add("INBOX", plain("large", strings.Repeat("0123456789\n", maxPartBytes/10)))

@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-message/charset"
 )
@@ -27,7 +28,7 @@ func readHeader(raw []byte) header {
 	h := header{}
 	name := ""
 	for line := range bytes.Lines(raw) {
-		line := strings.TrimRight(string(line), "\r\n")
+		line := strings.TrimRight(eightBit(line), "\r\n")
 		if line != "" && (line[0] == ' ' || line[0] == '\t') {
 			if name != "" {
 				h[name] += " " + strings.TrimLeft(line, " \t")
@@ -43,6 +44,19 @@ func readHeader(raw []byte) header {
 		name, h[key] = key, strings.TrimSpace(value)
 	}
 	return h
+}
+
+// eightBit reads a line that should be ASCII and may be UTF-8: what is neither
+// is most often Latin-1.
+func eightBit(line []byte) string {
+	if utf8.Valid(line) {
+		return string(line)
+	}
+	runes := make([]rune, len(line))
+	for i, b := range line {
+		runes[i] = rune(b)
+	}
+	return string(runes)
 }
 
 // text returns a field, decoded; nil where there is none.

@@ -11,8 +11,8 @@ import (
 )
 
 func TestHeaderOfAnyKind(t *testing.T) {
-	h := readHeader([]byte("Subject: one\r\n two\r\nSUBJECT: second\r\nno field\r\n stray\r\nFrom : a@x\r\n\r\nTo: body\r\n"))
-	if *h.text("subject") != "one two" || h["from"] != "a@x" || h.text("date") != nil {
+	h := readHeader([]byte("Subject: one\r\n two\r\nSUBJECT: second\r\nno field\r\n stray\r\nFrom : a@x\r\nX: Gr\xfc\xdfe\r\nY: Grüße\r\n\r\n"))
+	if *h.text("subject") != "one two" || h["from"] != "a@x" || h["x"] != "Grüße" || h["y"] != "Grüße" || h.text("date") != nil {
 		t.Errorf("%q", h)
 	}
 	for _, c := range []struct{ value, want string }{
