@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -104,20 +105,22 @@ func (f *fetched) labels(folder string) []string {
 	return labels
 }
 
-// snippet is the beginning of a text, in one line.
+// snippet is the beginning of a text, in one line. It ends between two words:
+// in a word may stand a surrogate, of which a piece means nothing to the host.
 func snippet(text string) string {
 	var b strings.Builder
 	n := 0
 	for word := range strings.FieldsSeq(text) {
-		if n > 0 {
-			b.WriteByte(' ')
-			n++
-		}
-		for _, r := range word {
-			if n++; n > snippetRunes {
-				return strings.TrimSpace(b.String()) + "…"
-			}
-			b.WriteRune(r)
+		n += utf8.RuneCountInString(word) + 1
+		switch {
+		case n-1 <= snippetRunes && b.Len() == 0:
+			b.WriteString(word)
+		case n-1 <= snippetRunes:
+			b.WriteString(" " + word)
+		case b.Len() == 0:
+			return string([]rune(word)[:snippetRunes]) + "…"
+		default:
+			return b.String() + "…"
 		}
 	}
 	return b.String()

@@ -104,6 +104,12 @@ func TestSnippetIsShort(t *testing.T) {
 	if got := snippet(" a\r\n\r\n b\tc "); got != "a b c" {
 		t.Errorf("%q", got)
 	}
+	if got := snippet(strings.Repeat("ü", 180) + " word " + strings.Repeat("x", 40) + " more"); got != strings.Repeat("ü", 180)+" word…" {
+		t.Errorf("%q", got)
+	}
+	if got := snippet(strings.Repeat("ü", 180) + " " + strings.Repeat("x", 19)); utf8.RuneCountInString(got) != snippetRunes {
+		t.Errorf("%q", got)
+	}
 	if got := snippet(strings.Repeat("ü", 500)); utf8.RuneCountInString(got) != snippetRunes+1 || !strings.HasSuffix(got, "…") {
 		t.Errorf("%d runes", utf8.RuneCountInString(got))
 	}
