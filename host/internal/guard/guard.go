@@ -1,0 +1,205 @@
+// Package guard finds the values of credentials in text, however they are
+// written, and takes them out.
+//
+// # Promise
+//
+// A text is read as a source or a guest may have written it: raw; in any
+// letter case; as base64 or base64url at each of its three offsets, padded or
+// not; as hex, with or without separators; as UTF-16 or UTF-32; wrapped at any
+// place by CR or LF and indented; with any of its characters spelled as a
+// percent escape, a JSON or JavaScript escape, an HTML entity or
+// quoted-printable; and in escapes of escapes, [MaxDepth] deep, each character
+// in a way of its own. An escape is read both ways, as what it stands for and
+// as what it is, so that no reading hides another. Some twice-encoded forms
+// are searched for as well: base64 of base64, of hex, of UTF-16, of the
+// value's JSON, HTML and percent spelling; hex of base64 and of UTF-16.
+//
+// Chunk borders do not matter: a [Stream] gives out the same bytes and hits
+// however its text was cut. It holds back only what may be the beginning of a
+// value, so that a protocol that waits for an answer is not stalled.
+//
+// Case is a form, in base64 too: there, as everywhere, letters compare without
+// case. So that base64url, form encoding and words joined by another sign need
+// no forms of their own, the five signs '+', '-', '/', '_' and space count as
+// one, and CR, LF and NUL count for nothing.
+//
+// # Strength
+//
+// A short value is found where it is not. [Rate] sorts values: a [Strong] one
+// is searched in all forms, a false match is out of the question in practice,
+// and a hit is replaced, unless its owner says stop. A [Weak] one (a
+// dictionary word, a date, a short number) is searched raw, exact, as a whole
+// token, and a hit stops the run: to replace it would spoil records at every
+// false match and show a guest what it guessed. A value of strength [None] is
+// not searched at all: a four-digit PIN is in every text, and stops would tell
+// it to whoever counts up to it.
+//
+// # Limits
+//
+// A part of a value is not the value, and neither is an encryption, a
+// compression or a reversal of it; decompress first. Base64 is found by the
+// characters that the value alone determines, and those are replaced: of its
+// first and last byte up to four bits stay. Derived forms that come to fewer
+// than [MinForm] characters are left out, and of a value of more than
+// [MaxDerived] bytes all but raw, base64 and hex. In one occurrence, lines are
+// indented by at most [MaxGap] bytes. A text on which the search
+// would take forever, because it was made for that, is taken for a hit.
+//
+// # Concurrency
+//
+// A [Set] never changes and is safe for concurrent use. A [Stream] is for one
+// goroutine.
+package guard
+
+import "bytes"
+
+// Bounds of the search.
+const (
+	// MaxDepth is how many escapes deep a character may be spelled.
+	MaxDepth = 3
+	// MinForm is the fewest characters of a form that is searched for.
+	MinForm = 8
+	// MaxWeak is the most bytes of a value that is searched as a token.
+	MaxWeak = 64
+	// MaxDerived is the most bytes of a value whose twice-encoded and
+	// separated forms are searched for.
+	MaxDerived = 4 << 10
+	// MaxGap is the most bytes of line breaks, indentation or NULs that are
+	// read as one gap, and maxGaps how many may follow each other.
+	MaxGap  = 128
+	maxGaps = 32
+	// stretch and stretchBase bound the text that one occurrence of a form
+	// may take: so many bytes per character of it, and as many again.
+	stretch     = 128
+	stretchBase = 4 << 10
+	// effort and effortBase bound the steps of one search: so many for each
+	// byte, and as many again.
+	effort      = 64
+	effortBase  = 1 << 20
+	maxBranches = 200 // that are open at once
+)
+
+// FormExcess is the form of a hit that is none: the search was given up.
+const FormExcess = "too much effort"
+
+// Secret is one live value.
+type Secret struct {
+	// Name is the credential's.
+	Name string
+	// Value is copied.
+	Value []byte
+	// Stop says that a hit stops the run and is never replaced (class 3).
+	// A Weak value stops it whatever this says.
+	Stop bool
+}
+
+// Hit is one occurrence of a value. It holds none of the text.
+type Hit struct {
+	// Secret is the index into what was given to [New].
+	Secret int
+	Name   string
+	// Form says in words how the value was written.
+	Form string
+	// Start and End are byte offsets in the text, or from the beginning of
+	// the stream. Where occurrences overlap they span all of them, and the
+	// rest tells of the longest.
+	Start, End int
+	// Stop says that it must stop the run.
+	Stop bool
+}
+
+// Set is a compiled set of secrets. The zero value and nil are empty.
+type Set struct {
+	patterns []pattern
+	weak     []weak
+	filter   filter
+	// first lists the patterns by their first character.
+	first [256][]int32
+}
+
+// pattern is one form of a Strong value in canonical characters.
+type pattern struct {
+	text   string
+	secret int
+	name   string
+	form   string
+	// escaped is form when it was not written plainly.
+	escaped string
+	stop    bool
+}
+
+// weak is one Weak value.
+type weak struct {
+	value  []byte
+	secret int
+	name   string
+}
+
+// New compiles secrets. Those of strength [None] are left out.
+func New(secrets []Secret) *Set {
+	s := &Set{}
+	known := make(map[string]int)
+	for i, secret := range secrets {
+		switch value := trim(secret.Value); Rate(value) {
+		case Weak:
+			s.weak = append(s.weak, weak{value: bytes.Clone(value), secret: i, name: secret.Name})
+		case Strong:
+			for _, f := range forms(value) {
+				s.add(known, f, i, secret)
+			}
+		}
+	}
+	for i, p := range s.patterns {
+		s.first[p.text[0]] = append(s.first[p.text[0]], int32(i))
+	}
+	s.filter = newFilter(s.patterns)
+	return s
+}
+
+// add adds a form, once. Two secrets that share it share its fate.
+func (s *Set) add(known map[string]int, f form, index int, secret Secret) {
+	if len(f.text) < MinForm {
+		return
+	}
+	if at, ok := known[f.text]; ok {
+		s.patterns[at].stop = s.patterns[at].stop || secret.Stop
+		return
+	}
+	known[f.text] = len(s.patterns)
+	s.patterns = append(s.patterns, pattern{
+		text: f.text, secret: index, name: secret.Name, stop: secret.Stop,
+		form: f.name, escaped: f.name + ", escaped",
+	})
+}
+
+// Empty reports whether there is nothing to search for.
+func (s *Set) Empty() bool {
+	return s == nil || len(s.patterns) == 0 && len(s.weak) == 0
+}
+
+// Find returns the first hit in a whole text.
+func (s *Set) Find(text []byte) (Hit, bool) {
+	if s.Empty() {
+		return Hit{}, false
+	}
+	sc := scan{set: s, text: text, final: true, before: -1}
+	sc.run()
+	if h, _, ok := sc.next(0); ok {
+		return h, true
+	}
+	return Hit{}, false
+}
+
+// Scrub appends a whole text to dst, with what put returns in place of each
+// hit, and counts the hits replaced. A hit that stops ends it: what was before
+// the hit is appended, nothing after. With a nil put every hit stops. dst and
+// text must not overlap.
+func (s *Set) Scrub(dst, text []byte, put func(Hit) []byte) (out []byte, hits int, stop *Hit) {
+	if s.Empty() {
+		return append(dst, text...), 0, nil
+	}
+	sc := scan{set: s, text: text, final: true, before: -1}
+	sc.run()
+	out, _, hits, stop = sc.emit(dst, 0, put)
+	return out, hits, stop
+}

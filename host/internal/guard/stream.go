@@ -1,0 +1,107 @@
+package guard
+
+const (
+	// patience is how much is held back before the search of it waits for
+	// more text to come than each chunk has. Only what is read as most of a
+	// long value is as long as that.
+	patience = 16 << 10
+	// keep is the most buffer kept for later.
+	keep = 1 << 20
+)
+
+// Stream searches one text that comes in chunks. It holds back the end of the
+// text as long as that may be the beginning of a value: for most texts no
+// byte, and never more than the longest form can take. It is for one
+// goroutine.
+type Stream struct {
+	scan scan
+	put  func(Hit) []byte
+	// held is what was not given out yet, wait how long it should get before
+	// it is worth another look.
+	held []byte
+	wait int
+	base int
+	stop *Hit
+}
+
+// Stream begins a text. put returns what takes the place of a hit; with nil
+// every hit stops.
+func (s *Set) Stream(put func(Hit) []byte) *Stream {
+	return &Stream{scan: scan{set: s, before: -1}, put: put}
+}
+
+// Next takes a chunk and appends to dst what may pass on. After a hit that
+// stops, that is what was before the hit; the stream is over then, and every
+// further call returns the same stop and no text. dst and chunk must not
+// overlap. The chunk is not kept.
+func (t *Stream) Next(dst, chunk []byte) (out []byte, stop *Hit) {
+	if t.stop != nil {
+		return dst, t.stop
+	}
+	if len(t.held) > 0 {
+		t.held = append(t.held, chunk...)
+		chunk = t.held
+	}
+	if len(chunk) < t.wait {
+		return dst, nil
+	}
+	return t.search(dst, chunk, false)
+}
+
+// Rest ends the text and appends what was held back.
+func (t *Stream) Rest(dst []byte) (out []byte, stop *Hit) {
+	if t.stop != nil {
+		return dst, t.stop
+	}
+	return t.search(dst, t.held, true)
+}
+
+// Renew goes on with another set, because a value became live or ceased to be.
+// What was given out is not searched again, what is held back is. Hits are
+// told by the indices of the new set.
+func (t *Stream) Renew(s *Set) {
+	t.scan.set = s
+	t.wait = 0
+}
+
+// search gives out what is decided of text, and holds the rest. text may be
+// t.held.
+func (t *Stream) search(dst, text []byte, final bool) (out []byte, stop *Hit) {
+	sc := &t.scan
+	done := len(text)
+	if sc.set.Empty() {
+		out = append(dst, text...)
+	} else {
+		sc.text, sc.final = text, final
+		sc.run()
+		out, done, _, stop = sc.emit(dst, t.base, t.put)
+	}
+	t.base += done
+	if done > 0 {
+		sc.before = int(text[done-1])
+	}
+	t.stop = stop
+	if stop != nil {
+		done = len(text)
+	}
+	t.retain(text[done:])
+	sc.text, sc.read.text = nil, nil
+	return out, stop
+}
+
+// retain keeps the end of a text, and wipes what was kept of it before.
+func (t *Stream) retain(rest []byte) {
+	old := len(t.held)
+	if cap(t.held) > keep && len(rest) < keep/4 {
+		large := t.held
+		t.held = append([]byte(nil), rest...)
+		clear(large)
+	} else {
+		t.held = append(t.held[:0], rest...)
+		clear(t.held[len(t.held):max(old, len(t.held))])
+	}
+	t.wait = 0
+	if len(rest) > patience {
+		t.wait = len(rest) + len(rest)/4
+	}
+}
