@@ -35,7 +35,7 @@ func TestIMAPLogin(t *testing.T) {
 		"wrong":         {script{"g> A1 LOGIN ada PASS", `>s A1 LOGIN "ada" ` + quotedPass, "s> A1 NO [AUTHENTICATIONFAILED] x", ">g A1 NO [AUTHENTICATIONFAILED] x"}, []bool{false}},
 		"an echo":       {script{"g> A1 LOGIN USER PASS", `>s A1 LOGIN "` + user + `" ` + quotedPass, "s> A1 OK hello " + user, ">g A1 OK hello USER"}, []bool{true}},
 		"forged":        {script{"g> A1 LOGIN ada " + forged, `>s A1 LOGIN "ada" "` + forged + `"`, "s> A1 NO", ">g A1 NO"}, nil},
-		"an empty line": {script{"g> A1 LOGIN {0+}", "g>  PASS", `>s A1 LOGIN "" ` + quotedPass, "s> A1 NO", ">g A1 NO"}, []bool{false}},
+		"an empty user": {script{"g> A1 LOGIN {0+}", "g>  PASS", `>s A1 LOGIN "" ` + quotedPass, "s> A1 NO", ">g A1 NO"}, []bool{false}},
 	} {
 		t.Run(name, func(t *testing.T) { eachSize(t, NewIMAP, c.lines, wantSaid(c.said...)) })
 	}
@@ -61,6 +61,8 @@ func TestIMAPAuthenticate(t *testing.T) {
 		"xoauth2": {script{"g> A1 AUTHENTICATE XOAUTH2 " + b64(xoauth), ">s A1 AUTHENTICATE XOAUTH2 " + b64filled(xoauth), "s> + eyJ9", ">g + eyJ9", "g> ", ">s ", "s> A1 NO", ">g A1 NO"}, []bool{false}},
 		"oauthbearer": {script{"g> A1 AUTHENTICATE OAUTHBEARER " + b64(bearer), ">s A1 AUTHENTICATE OAUTHBEARER " + b64filled(bearer), "s> + eyJ9", ">g + eyJ9", "g> AQ==", ">s AQ==",
 			"s> A1 NO", ">g A1 NO"}, []bool{false}},
+		"an escaped name": {script{"g> A1 AUTHENTICATE OAUTHBEARER " + b64("n,a="+tokenName+",\x01auth=Bearer PASS\x01\x01"),
+			">s A1 AUTHENTICATE OAUTHBEARER " + b64filled("n,a=canary=3Da=2Cb,\x01auth=Bearer PASS\x01\x01"), "s> A1 OK", ">g A1 OK"}, []bool{true}},
 		"prompts": {script{"g> A1 AUTHENTICATE LOGIN", ">s A1 AUTHENTICATE LOGIN", "s> + VXNlcm5hbWU6", ">g + VXNlcm5hbWU6", "g> " + b64("USER"), ">s " + b64filled("USER"),
 			"s> + UGFzc3dvcmQ6", ">g + UGFzc3dvcmQ6", "g> " + b64("PASS"), ">s " + b64filled("PASS"), "s> A1 OK", ">g A1 OK"}, []bool{true}},
 		"another mechanism": {script{"g> A1 AUTHENTICATE CRAM-MD5", ">s A1 AUTHENTICATE CRAM-MD5", "s> + PDE+", ">g + PDE+", "g> " + b64("ada 0123"), ">s " + b64("ada 0123"), "s> A1 OK", ">g A1 OK"}, nil},
@@ -119,6 +121,7 @@ func TestIMAPRefuses(t *testing.T) {
 		where, reason string
 	}{
 		"a surrogate in SELECT":            {script{"g> A1 SELECT PASS"}, "IMAP SELECT", outside},
+		"behind a decoy":                   {script{"g> A1 SELECT sp1spPASS", "g> A1 NOOP"}, "IMAP SELECT", outside},
 		"in UID SEARCH":                    {script{"g> A1 UID SEARCH TEXT PASS"}, "IMAP UID SEARCH", outside},
 		"in an argument's literal":         {script{"g> A1 SEARCH TEXT {40}", ">s A1 SEARCH TEXT {40}", "s> + ", ">g + ", "g> PASS"}, "IMAP SEARCH", outside},
 		"after a literal":                  {script{"g> A1 APPEND X {1}", ">s A1 APPEND X {1}", "s> + ", ">g + ", "g> a (PASS"}, "IMAP APPEND", outside},

@@ -14,6 +14,7 @@ const (
 	tokenPass = "sp1PPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPP"
 	tokenOdd  = "sp1OOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOO" // a value that no quoted string holds
 	tokenNUL  = "sp1NNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNN"
+	tokenName = "sp1EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE" // a value that a GS2 header escapes
 	tokenNot  = "sp1XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX" // resolves to a refusal
 	forged    = "sp1ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ"
 )
@@ -23,6 +24,7 @@ var values = map[string]string{
 	tokenPass: `canary "pass\word" of 1`,
 	tokenOdd:  "canary-\u00fc\r\nA9 LOGOUT",
 	tokenNUL:  "canary\x00nul",
+	tokenName: "canary=a,b",
 }
 
 var (

@@ -117,6 +117,23 @@ func TestDrop(t *testing.T) {
 	}
 }
 
+func TestSMTPBounds(t *testing.T) {
+	s := NewSMTP(Hooks{})
+	var err error
+	for i := 0; i <= MaxPipelined && err == nil; i++ {
+		_, _, err = s.FromGuest([]byte("NOOP\r\n"))
+	}
+	wantRefusal("SMTP NOOP", "too many commands")(t, nil, err)
+
+	s = NewSMTP(Hooks{})
+	err = play(t, s, script{"g> DATA", ">s DATA", "s> 354 go", ">g 354 go"}, 100)
+	line := bytes.Repeat([]byte("0123456789abcd\r\n"), 1<<16)
+	for n := 0; n <= MaxMessage && err == nil; n += len(line) {
+		_, _, err = s.FromGuest(line)
+	}
+	wantRefusal("SMTP DATA", "too long")(t, nil, err)
+}
+
 // What may hold a value is wiped by the next call.
 func TestWipes(t *testing.T) {
 	s := NewIMAP((&world{}).hooks())
@@ -134,5 +151,11 @@ func TestWipes(t *testing.T) {
 	_, _ = s.EndOfServer()
 	if len(parts) != 1 || bytes.Contains(parts[0], canary) {
 		t.Error("the rest of a login stands there still")
+	}
+	part := bytes.Clone(canary)
+	m := NewIMAP(Hooks{}).machine.(*imap)
+	m.auth = &imapLogin{parts: [][]byte{part}}
+	if m.sendPart(); bytes.Contains(part, canary) || !bytes.Contains(m.toServer.b, canary) {
+		t.Error("the part of a login that went out stands there still, or did not go")
 	}
 }
