@@ -3,40 +3,56 @@
 //
 // # Promise
 //
-// A name is resolved once, every address it has is checked, and the
-// connection goes to a checked address: a resolver that changes its answer
-// gains nothing. Loopback, private, link-local, shared (CGNAT), metadata and
-// all other special-purpose addresses are refused, in any spelling, unless
-// the operator excepted that exact name for that exact address. No proxy is
-// asked, no redirect followed, and TLS is always verified.
+// A name is resolved once for each connection, every address it has is
+// checked, and the connection goes to a checked address: a resolver that
+// changes its answer gains nothing, for a later connection is resolved and
+// checked anew and an open one stays where it is. Loopback, private,
+// link-local, shared (CGNAT), metadata and all other special-purpose
+// addresses are refused, in any spelling, unless the operator excepted that
+// exact name for that exact address. No proxy is asked, no redirect followed,
+// and TLS is always verified.
+//
+// A [Client] keeps the manifest's rate and number of requests for each origin,
+// asks again after 429 and 503 where that is safe, and bounds each phase. What
+// it sends has one reading: a request that could be read in two ways does not
+// leave. Trailers of an answer, and informational answers (1xx), are dropped;
+// an answer that changes the protocol (101) is an error.
+//
+// # Limits
+//
+// A network's own translation of IPv4 addresses into its public IPv6 range
+// (RFC 6052, section 2.2) cannot be told from other addresses; the one that
+// is well known (64:ff9b::/96) is refused. An operator who runs another one
+// filters there.
+//
+// Errors of this package name the host that the owner wrote, never an address
+// or a URL. What they wrap, and errors of crypto/tls, may quote the source:
+// they are to be sorted with [errors.As], not shown.
+//
+// # Concurrency
+//
+// Everything is safe for concurrent use, and nothing runs on after a call has
+// returned, save the connections that a transport keeps.
 package egress
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/netip"
-	"strconv"
-	"strings"
 	"time"
-
-	"code.dny.dev/ssrf"
-
-	"github.com/sallyport-host/sallyport/abi"
 )
 
-// The times a connection may take.
+// The times that each phase may take. The whole of an exchange is bounded by
+// its context.
 const (
-	DialTimeout = 15 * time.Second
-	TLSTimeout  = 15 * time.Second
-	IdleTimeout = 90 * time.Second
+	DialTimeout     = 15 * time.Second // to look up a name and connect
+	TLSTimeout      = 15 * time.Second
+	HeadTimeout     = 2 * time.Minute  // from the request's last byte to the answer's head
+	BodyIdleTimeout = 1 * time.Minute  // for the next byte of the answer's body, once it is asked for
+	IdleTimeout     = 90 * time.Second // for which a connection without a request is kept
 )
 
-// The errors of a dialer, beside a [*AddressError].
+// The errors of this package, beside [*AddressError] and [*TimeoutError].
 var (
 	// ErrAddress is wrapped when an address is refused.
 	ErrAddress = errors.New("address refused")
@@ -44,6 +60,12 @@ var (
 	ErrNoAddress = errors.New("its name does not resolve")
 	// ErrConnect is wrapped when no address of a name answers.
 	ErrConnect = errors.New("no connection")
+	// ErrTimeout is wrapped when a phase took too long.
+	ErrTimeout = errors.New("took too long")
+	// ErrRequest is wrapped when a request could be read in two ways.
+	ErrRequest = errors.New("request refused")
+	// ErrSwitched is returned when a source answers with another protocol.
+	ErrSwitched = errors.New("the source changed the protocol unasked")
 )
 
 // AddressError says which name was refused, and why.
@@ -57,134 +79,35 @@ func (e *AddressError) Error() string { return e.Host + ": " + e.Reason }
 // Unwrap returns [ErrAddress].
 func (e *AddressError) Unwrap() error { return ErrAddress }
 
-// Exceptions maps a name, lower case, to the addresses that an operator
-// allows for it.
-type Exceptions map[string][]netip.AddrPort
+// Phase is a part of an exchange.
+type Phase string
 
-// For returns the address excepted for a name and port.
-func (x Exceptions) For(host string, port uint16) (netip.AddrPort, bool) {
-	for _, a := range x[strings.ToLower(host)] {
-		if a.Port() == port {
-			return a, true
-		}
-	}
-	return netip.AddrPort{}, false
+// The phases, in their order. They complete "it took too long to …".
+const (
+	PhaseTurn    Phase = "come to its turn"
+	PhaseResolve Phase = "resolve its name"
+	PhaseConnect Phase = "connect"
+	PhaseTLS     Phase = "agree on TLS"
+	PhaseHead    Phase = "answer"
+	PhaseBody    Phase = "send more of its answer"
+)
+
+// TimeoutError says which phase of an exchange took too long. It is an
+// [ErrTimeout] and a [context.DeadlineExceeded], and a net.Error.
+type TimeoutError struct {
+	Host  string // without its port
+	Phase Phase
 }
 
-// Lookup resolves a name.
-type Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-
-// Dialer opens TCP connections to checked addresses. It is safe for
-// concurrent use.
-type Dialer struct {
-	exceptions Exceptions
-	lookup     Lookup
-	guard      *ssrf.Guardian
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("%s: it took too long to %s", e.Host, string(e.Phase))
 }
 
-// NewDialer returns a dialer. A nil lookup is the system's resolver.
-func NewDialer(exceptions Exceptions, lookup Lookup) *Dialer {
-	if lookup == nil {
-		lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
-	}
-	return &Dialer{exceptions: exceptions, lookup: lookup, guard: ssrf.New(ssrf.WithAnyPort())}
-}
+// Unwrap returns [ErrTimeout] and [context.DeadlineExceeded].
+func (e *TimeoutError) Unwrap() []error { return []error{ErrTimeout, context.DeadlineExceeded} }
 
-// DialContext connects to host:port. Its errors name the host, never an
-// address that the owner did not write.
-func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	host, portText, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, &AddressError{Host: address, Reason: "it is not a host and a port"}
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
-		return nil, &AddressError{Host: host, Reason: "its port is not a number"}
-	}
-	addrs, err := d.addresses(ctx, host, uint16(port))
-	if err != nil {
-		return nil, err
-	}
-	dialer := net.Dialer{Timeout: DialTimeout}
-	var failed error
-	for _, a := range addrs {
-		conn, err := dialer.DialContext(ctx, "tcp", a.String())
-		if err == nil {
-			return conn, nil
-		}
-		failed = errors.Join(failed, err)
-	}
-	return nil, &connectError{host, failed}
-}
+// Timeout returns true.
+func (e *TimeoutError) Timeout() bool { return true }
 
-// connectError keeps the addresses that were tried out of its text.
-type connectError struct {
-	host  string
-	cause error
-}
-
-func (e *connectError) Error() string   { return e.host + ": " + ErrConnect.Error() }
-func (e *connectError) Unwrap() []error { return []error{ErrConnect, e.cause} }
-
-// addresses returns where host may be reached. One special address among
-// those of a name refuses the name: no honest one has it.
-func (d *Dialer) addresses(ctx context.Context, host string, port uint16) ([]netip.AddrPort, error) {
-	if a, ok := d.exceptions.For(host, port); ok {
-		return []netip.AddrPort{a}, nil
-	}
-	if len(d.exceptions[strings.ToLower(host)]) > 0 {
-		return nil, &AddressError{Host: host, Reason: fmt.Sprintf("the operator's exception is for another port than %d", port)}
-	}
-	addrs, err := d.resolve(ctx, host)
-	if err != nil {
-		return nil, err
-	}
-	var out []netip.AddrPort
-	for _, a := range addrs {
-		a = a.Unmap()
-		network := "tcp6"
-		if a.Is4() {
-			network = "tcp4"
-		}
-		ap := netip.AddrPortFrom(a, port)
-		if a.Zone() != "" || d.guard.Safe(network, ap.String(), nil) != nil {
-			return nil, &AddressError{Host: host, Reason: "it is at a loopback, private or otherwise special address"}
-		}
-		out = append(out, ap)
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: %w", host, ErrNoAddress)
-	}
-	return out, nil
-}
-
-func (d *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{a}, nil
-	}
-	addrs, err := d.lookup(ctx, host)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, fmt.Errorf("%s: %w", host, ErrNoAddress)
-	}
-	return addrs, nil
-}
-
-// NewTransport returns a transport over d. A nil roots is the system's pool.
-func NewTransport(d *Dialer, roots *x509.CertPool) *http.Transport {
-	return &http.Transport{
-		Proxy:                  nil,
-		DialContext:            d.DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    TLSTimeout,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    16,
-		MaxConnsPerHost:        abi.MaxHandles, // those still being dialled for a request that was given up among them
-		IdleConnTimeout:        IdleTimeout,
-		MaxResponseHeaderBytes: abi.MaxResponseHeadBytes,
-	}
-}
+// Temporary returns false: asking again is decided elsewhere.
+func (e *TimeoutError) Temporary() bool { return false }
