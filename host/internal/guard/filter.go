@@ -37,6 +37,10 @@ type filter struct {
 	// inside has the characters of all windows, near those that an escape
 	// and what follows it may be read as: any other needs no further look.
 	inside, near [256]bool
+	// first has the characters that a window begins with, and pairs those
+	// that follow each other in one: a bit for the second, by the first.
+	first [256]bool
+	pairs [256][4]uint64
 }
 
 // ref says that a gram stands in a pattern at an offset.
@@ -58,7 +62,11 @@ func newFilter(patterns []pattern) filter {
 		for i := range f.stride {
 			f.refs = append(f.refs, ref{gramOf(p.text[i:]), int32(at), int32(i)})
 		}
+		f.first[p.text[0]] = true
 		for i := range f.window {
+			if c := p.text[i]; i > 0 {
+				f.pairs[p.text[i-1]][c>>6] |= 1 << (c & 63)
+			}
 			f.inside[p.text[i]] = true
 			f.near[p.text[i]] = f.near[p.text[i]] || i < 2*gramLen-1
 		}
@@ -117,6 +125,20 @@ func (f *filter) variants(gram uint32, at uint) {
 func (f *filter) may(word uint32) bool {
 	h := hash(word|foldBits) >> f.shift
 	return f.bitmap[h>>6]>>(h&63)&1 != 0
+}
+
+// goesOn reports whether c may follow what is before position e in a window.
+func (f *filter) goesOn(text []byte, e int, c byte) bool {
+	return e > 0 && f.pairs[canon[text[e-1]]][c>>6]>>(c&63)&1 != 0
+}
+
+// mayEnd reports whether a window may have come to position e.
+func (f *filter) mayEnd(text []byte, e int) bool {
+	if e == 0 {
+		return false
+	}
+	c := canon[text[e-1]]
+	return f.inside[c] && (f.first[c] || f.goesOn(text, e-1, c))
 }
 
 // find returns the refs of a gram; there may be others among them.

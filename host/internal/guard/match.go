@@ -62,6 +62,20 @@ func (m *matching) follow(at state) {
 		case p >= m.end || m.read.steps > m.limit || gaps > maxGaps:
 			return
 		}
+		if char, next := m.read.simple(p); next >= 0 && char != '\n' && !indent {
+			at = state{p: next, k: k + 1}
+			if m.text[p] == m.pattern[k] {
+				literal := state{p: p + 1, k: k + 1}
+				if canon[char] != m.pattern[k] {
+					at = literal
+				} else {
+					m.branch(literal)
+				}
+			} else if canon[char] != m.pattern[k] {
+				return
+			}
+			continue
+		}
 		var all readings
 		m.read.at(p, MaxDepth, &all)
 		last := state{p: -1}

@@ -75,6 +75,36 @@ func (r *reader) at(p, depth int, out *readings) {
 	}
 }
 
+// simple reads an escape of plain characters that introduces nothing in turn,
+// so that there is but one way to read it besides the literal. A line break
+// is '\n'. It returns a negative position if it is not that simple.
+func (r *reader) simple(p int) (char byte, next int) {
+	rest := r.text[p:]
+	if len(rest) < 3 || class[rest[1]] != ordinary {
+		return 0, -1
+	}
+	char, next = rest[1], -1
+	switch role := roles[char]; rest[0] {
+	case '%', '=':
+		if role&roles[rest[2]]&hexDigit != 0 {
+			char, next = unhex(char)<<4|unhex(rest[2]), p+3
+		}
+	case '\\':
+		switch {
+		case char == 'n', char == 'r':
+			return '\n', p + 2
+		case role&punctuation != 0:
+			next = p + 2
+		case char == 'u' && len(rest) >= 6 && rest[2] == '0' && rest[3] == '0' && '0' <= rest[4] && rest[4] <= '7' && roles[rest[5]]&hexDigit != 0:
+			char, next = unhex(rest[4])<<4|unhex(rest[5]), p+6
+		}
+	}
+	if class[char] != ordinary {
+		next = -1
+	}
+	return char, next
+}
+
 // gap returns the end of the run of bytes of these classes at p.
 func (r *reader) gap(p int, classes uint8) int {
 	end := min(len(r.text), p+MaxGap)

@@ -105,16 +105,20 @@ func (sc *scan) special(e int, c uint8) {
 		return
 	}
 	if c == introduce {
-		if sc.plausible(e) {
-			sc.probe(e)
-		}
+		sc.escape(e)
 		return
 	}
 	// A gap: within an occurrence, and the first byte of the gap.
-	if e == 0 || class[sc.text[e-1]]&(newline|null) != 0 || !sc.set.filter.inside[canon[sc.text[e-1]]] {
+	if !sc.set.filter.mayEnd(sc.text, e) || class[sc.text[e-1]]&(newline|null) != 0 {
 		return
 	}
-	if !sc.quick(e, c) {
+	done := false
+	if c == null {
+		done = sc.quickNull(e)
+	} else {
+		done = sc.quickBreak(e, sc.read.gap(e, newline|null), sc.read.gap(e, newline|null|blank))
+	}
+	if !done {
 		sc.probe(e)
 	}
 }
@@ -141,30 +145,52 @@ func (sc *scan) plausible(e int) bool {
 	}
 }
 
-// quick does what probe does for the two gaps that fill whole texts, when
-// nothing else is between: line breaks, and the NULs of UTF-16.
-func (sc *scan) quick(e int, c uint8) bool {
-	text := sc.text
-	if c == null {
-		if e+8 > len(text) || text[e+2]|text[e+4]|text[e+6] != 0 ||
-			class[text[e+1]]|class[text[e+3]]|class[text[e+5]]|class[text[e+7]] != ordinary {
-			return false
-		}
-		sc.grams(e, uint32(text[e+1])|uint32(text[e+3])<<8|uint32(text[e+5])<<16|uint32(text[e+7])<<24)
-		if e >= gramLen {
-			sc.grams4(e)
-		}
-		return true
+// escape tries the occurrences whose first escape is at e.
+func (sc *scan) escape(e int) {
+	if !sc.plausible(e) {
+		return
 	}
-	near := sc.read.gap(e, newline|null)
-	far := sc.read.gap(e, newline|null|blank)
+	f := &sc.set.filter
+	char, next := sc.read.simple(e)
+	switch {
+	case next < 0:
+		sc.probe(e)
+	case char == '\n':
+		if f.mayEnd(sc.text, e) && !sc.quickBreak(e, next, sc.read.gap(next, blank)) {
+			sc.probe(e)
+		}
+	case f.goesOn(sc.text, e, canon[char]):
+		sc.grams4(e)
+		fallthrough
+	case f.first[canon[char]]:
+		sc.probeFrom(e, char, next)
+	}
+}
+
+// quickNull does what probe does for the NULs of UTF-16, when nothing else is
+// between.
+func (sc *scan) quickNull(e int) bool {
+	text := sc.text
+	if e+8 > len(text) || text[e+2]|text[e+4]|text[e+6] != 0 ||
+		class[text[e+1]]|class[text[e+3]]|class[text[e+5]]|class[text[e+7]] != ordinary {
+		return false
+	}
+	sc.grams4(e)
+	sc.grams(e, uint32(text[e+1])|uint32(text[e+3])<<8|uint32(text[e+5])<<16|uint32(text[e+7])<<24)
+	return true
+}
+
+// quickBreak does what probe does for a line break at e that ends at near, with
+// indentation at far, when nothing else is between.
+func (sc *scan) quickBreak(e, near, far int) bool {
+	text := sc.text
 	if far+gramLen > len(text) || text[far] == '+' || !allOrdinary(text[near:far+gramLen]) {
 		return false
 	}
 	sc.grams4(e)
-	// The break may be a space, and of the blanks any number may count.
 	word := word32(text, far)
 	sc.grams(e, word)
+	// The break may be a space, and of the blanks any number may count.
 	if sc.set.filter.near[sign] {
 		for range min(far-near+1, gramLen) {
 			word = word<<8 | sign
@@ -222,7 +248,27 @@ func (sc *scan) probe(e int) {
 		w.on(&all, class[sc.text[e]] == introduce, gramSoFar{})
 		cut = cut || w.cut
 	}
-	if cut && !sc.final {
+	if cut {
+		sc.openAround(e)
+	}
+}
+
+// probeFrom is probe when there is but one escape at e, and it is read.
+func (sc *scan) probeFrom(e int, char byte, next int) {
+	w := walk{scan: sc, from: e}
+	var g gramSoFar
+	if w.push(&g, char) {
+		w.step(next, g)
+	}
+	if w.cut {
+		sc.openAround(e)
+	}
+}
+
+// openAround tries all occurrences that the text's end hides from the filter
+// at e.
+func (sc *scan) openAround(e int) {
+	if !sc.final {
 		for q := max(0, e-gramLen+1); q <= e; q++ {
 			sc.open(q)
 		}
@@ -275,6 +321,20 @@ func (w *walk) step(p int, g gramSoFar) {
 		p++
 	}
 	if g.gaps >= maxGaps || w.excess {
+		return
+	}
+	if char, next := w.read.simple(p); next >= 0 && char != '\n' {
+		if other := g; w.push(&other, w.text[p]) {
+			w.step(p+1, other)
+		}
+		if g.indent && isBlank(rune(char)) {
+			other := g
+			other.gaps++
+			w.step(next, other)
+		}
+		if w.push(&g, char) {
+			w.step(next, g)
+		}
 		return
 	}
 	w.read.cut = false

@@ -1,0 +1,136 @@
+package guard
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf16"
+)
+
+// tenSecrets are of usual lengths.
+func tenSecrets() []Secret {
+	rnd := rand.New(rand.NewPCG(7, 7))
+	var out []Secret
+	for i := range 10 {
+		out = append(out, Secret{Name: fmt.Sprintf("S%d", i), Value: []byte(randomValue(rnd, 16+rnd.IntN(25)))})
+	}
+	return out
+}
+
+const alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+func randomValue(rnd *rand.Rand, n int) string {
+	var b strings.Builder
+	for range n {
+		b.WriteByte(alphanumeric[rnd.IntN(len(alphanumeric))])
+	}
+	return b.String()
+}
+
+// prose is text with words, and little else.
+func prose(rnd *rand.Rand, n int) string {
+	words := strings.Fields("the connector lists what changed since its cursor and writes a record for each message " +
+		"that it has not seen yet 2024 inbox from sent thread 17 label attachment Größe naïve subject reply")
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString(words[rnd.IntN(len(words))])
+		b.WriteByte(" .,"[rnd.IntN(20)/18])
+	}
+	return b.String()[:n]
+}
+
+// texts are what sources send, a MiB or so of each.
+func texts() map[string][]byte {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	const size = 1 << 20
+	out := make(map[string][]byte)
+
+	var list []map[string]any
+	for i := range size / 400 {
+		list = append(list, map[string]any{
+			"id": i, "node_id": randomValue(rnd, 24), "url": fmt.Sprintf("https://api.example.com/repos/a/b/%d?page=%d&per_page=50", i, i),
+			"title": prose(rnd, 60), "body": prose(rnd, 120) + "\n" + prose(rnd, 30), "created_at": "2024-05-01T10:11:12Z", "private": false, "score": rnd.Float64(),
+		})
+	}
+	out["json"], _ = json.Marshal(list)
+	out["json indented"], _ = json.MarshalIndent(list, "", "  ")
+	var twice []byte
+	twice, _ = json.Marshal(string(out["json indented"]))
+	out["json in json"] = twice
+
+	var page strings.Builder
+	for page.Len() < size {
+		fmt.Fprintf(&page, "<tr class=\"row odd\" id=r%d><td><a href=\"/item?a=%d&amp;b=c%%20d\">%s</a>&nbsp;</td>\n  <td>%s</td></tr>\n",
+			rnd.IntN(1000), rnd.IntN(1000), prose(rnd, 40), prose(rnd, 90))
+	}
+	out["html"] = []byte(page.String())
+
+	var mail strings.Builder
+	for mail.Len() < size {
+		fmt.Fprintf(&mail, "* 12 FETCH (UID %d BODY[] {4000}\r\nFrom: a@example.com\r\nMessage-ID: <%s@example.com>\r\nContent-Type: text/plain\r\n\r\n", rnd.IntN(9999), randomValue(rnd, 20))
+		for range 20 {
+			mail.WriteString(prose(rnd, 70) + "=C3=A9=20=\r\n")
+		}
+		raw := make([]byte, 57)
+		for range 40 {
+			for i := range raw {
+				raw[i] = byte(rnd.Uint32())
+			}
+			mail.WriteString(base64.StdEncoding.EncodeToString(raw) + "\r\n")
+		}
+	}
+	out["mail"] = []byte(mail.String())
+
+	var zip bytes.Buffer
+	w := gzip.NewWriter(&zip)
+	for zip.Len() < size {
+		fmt.Fprintf(w, "%s %d\n", prose(rnd, 100), rnd.Uint64())
+	}
+	w.Close()
+	out["gzip"] = zip.Bytes()
+
+	var wideText []byte
+	for _, u := range utf16.Encode([]rune(prose(rnd, size/2))) {
+		wideText = append(wideText, byte(u), byte(u>>8))
+	}
+	out["utf-16"] = wideText
+	out["prose"] = []byte(prose(rnd, size))
+	out["percent"] = []byte(each("%%%02X")(prose(rnd, size/3)))
+	out["percent twice"] = []byte(each("%%25%02X")(prose(rnd, size/5)))
+	return out
+}
+
+func BenchmarkStream(b *testing.B) {
+	for name, text := range texts() {
+		b.Run(strings.ReplaceAll(name, " ", "-"), func(b *testing.B) {
+			set := New(tenSecrets())
+			t := set.Stream(nil)
+			dst := make([]byte, 0, 64<<10)
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				for rest := text; len(rest) > 0; {
+					n := min(32<<10, len(rest))
+					out, stop := t.Next(dst[:0], rest[:n])
+					if stop != nil {
+						b.Fatal(stop.Form)
+					}
+					dst, rest = out, rest[n:]
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	secrets := tenSecrets()
+	b.ReportAllocs()
+	for b.Loop() {
+		New(secrets)
+	}
+}
