@@ -13,15 +13,16 @@ import (
 // for each (owner, connector, instance); its limits are for each origin apart.
 // It is safe for concurrent use.
 type Client struct {
-	base  http.RoundTripper
-	pacer *pacer
+	base    http.RoundTripper
+	pacer   *pacer
+	backoff func(try int) time.Duration
 }
 
 var _ http.RoundTripper = (*Client)(nil)
 
 // NewClient returns a client over base, which [NewTransport] made.
 func NewClient(base http.RoundTripper, l Limits) *Client {
-	return &Client{base: base, pacer: newPacer(l)}
+	return &Client{base: base, pacer: newPacer(l), backoff: backoff}
 }
 
 // SetLimits changes the limits, for all requests that are not under way.
@@ -55,7 +56,7 @@ func WithCheck(ctx context.Context, check func() error) context.Context {
 // as it is. A 429 has the origin's other requests wait as well.
 //
 // Errors: [*AddressError], [*TimeoutError], [ErrRequest], [ErrConnect],
-// [ErrNoAddress], [ErrSwitched], the cause of the context, or one of net/http.
+// [ErrNoAddress], [ErrSwitched], [ErrAnswer], the cause of the context, or one of net/http.
 // The answer has no trailers, ever.
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := wellFormed(req); err != nil {
@@ -116,6 +117,11 @@ func (c *Client) once(req *http.Request, try int) (*http.Response, error) {
 		end()
 		return nil, ErrSwitched
 	}
+	if !cleanHead(res.Header) {
+		_ = res.Body.Close()
+		end()
+		return nil, ErrAnswer
+	}
 	return answer(res, req.URL.Hostname(), cancel, end), nil
 }
 
@@ -140,7 +146,7 @@ func (c *Client) again(req *http.Request, res *http.Response, try int) (time.Dur
 	if !overloaded(res.StatusCode) {
 		return 0, false
 	}
-	delay := backoff(try)
+	delay := c.backoff(try)
 	asked, ok := retryAfter(res.Header, time.Now())
 	delay = max(delay, asked)
 	if res.StatusCode == http.StatusTooManyRequests {

@@ -266,3 +266,5 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+func zero(int) time.Duration { return 0 }

@@ -25,6 +25,10 @@
 // is well known (64:ff9b::/96) is refused. An operator who runs another one
 // filters there.
 //
+// net/http writes what a source sends unasked, after an answer's end, to the
+// log package's standard logger, up to 4 KiB of it. That logger is the main
+// program's: it has to discard what comes there, or to scrub it.
+//
 // Errors of this package name the host that the owner wrote, never an address
 // or a URL. What they wrap, and errors of crypto/tls, may quote the source:
 // they are to be sorted with [errors.As], not shown.
@@ -64,6 +68,8 @@ var (
 	ErrTimeout = errors.New("took too long")
 	// ErrRequest is wrapped when a request could be read in two ways.
 	ErrRequest = errors.New("request refused")
+	// ErrAnswer is returned for an answer whose head could be read in two ways.
+	ErrAnswer = errors.New("the answer's head is malformed")
 	// ErrSwitched is returned when a source answers with another protocol.
 	ErrSwitched = errors.New("the source changed the protocol unasked")
 )

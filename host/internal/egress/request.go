@@ -48,6 +48,22 @@ func wellFormed(req *http.Request) error {
 	return nil
 }
 
+// cleanHead drops headers whose names are none, such as "X-A : b", which
+// net/http passes on. It reports false when one of them would frame the body
+// for a reader that takes the space away.
+func cleanHead(h http.Header) bool {
+	for name := range h {
+		if httpguts.ValidHeaderFieldName(name) {
+			continue
+		}
+		if frames(strings.TrimSpace(name)) {
+			return false
+		}
+		delete(h, name)
+	}
+	return true
+}
+
 // plain reports whether s is visible ASCII.
 func plain(s string) bool {
 	for i := range len(s) {
