@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"context"
 	"io"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 // an error or Close ends the request's turn.
 type body struct {
 	io.ReadCloser
+	ctx     context.Context // the request's
 	host    string
 	end     func()
 	idle    *time.Timer
@@ -20,8 +22,8 @@ type body struct {
 
 var _ io.ReadCloser = (*body)(nil)
 
-func newBody(rc io.ReadCloser, host string, cancel, end func()) *body {
-	b := &body{ReadCloser: rc, host: host, end: end}
+func newBody(ctx context.Context, rc io.ReadCloser, host string, cancel, end func()) *body {
+	b := &body{ReadCloser: rc, ctx: ctx, host: host, end: end}
 	b.idle = time.AfterFunc(BodyIdleTimeout, func() {
 		b.stalled.Store(true)
 		cancel()
@@ -36,12 +38,23 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.idle.Stop()
 	if err != nil {
+		err = b.ending(err)
 		b.finish()
-		if err != io.EOF && b.stalled.Load() {
-			err = &TimeoutError{Host: b.host, Phase: PhaseBody}
-		}
 	}
 	return n, err
+}
+
+// ending returns the error that ended the body. One that was cancelled is never
+// whole: a source that is told so while its last bytes are awaited may still
+// end it in good order.
+func (b *body) ending(err error) error {
+	switch {
+	case b.stalled.Load():
+		return &TimeoutError{Host: b.host, Phase: PhaseBody}
+	case err == io.EOF && !b.ended.Load() && b.ctx.Err() != nil:
+		return context.Cause(b.ctx)
+	}
+	return err
 }
 
 // Close implements io.Closer.

@@ -122,21 +122,21 @@ func (c *Client) once(req *http.Request, try int) (*http.Response, error) {
 		end()
 		return nil, ErrAnswer
 	}
-	return answer(res, req.URL.Hostname(), cancel, end), nil
+	return answer(req, res, cancel, end), nil
 }
 
 func originOf(req *http.Request) origin { return origin{req.URL.Scheme, req.URL.Host} }
 
 // answer copies a response: net/http writes the trailers into its own, when
 // the body has ended.
-func answer(res *http.Response, host string, cancel, end func()) *http.Response {
+func answer(req *http.Request, res *http.Response, cancel, end func()) *http.Response {
 	out := *res
 	out.Trailer = nil
 	if res.Body == http.NoBody {
 		end()
 		return &out
 	}
-	out.Body = newBody(res.Body, host, cancel, end)
+	out.Body = newBody(req.Context(), res.Body, req.URL.Hostname(), cancel, end)
 	return &out
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -59,7 +61,9 @@ func TestZonedAddressIsRefused(t *testing.T) {
 }
 
 func TestExceptionIsForThatNameAndAddressOnly(t *testing.T) {
-	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }))
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
 	defer srv.Close()
 	at := netip.MustParseAddrPort(srv.Listener.Addr().String())
 	d := NewDialer(Exceptions{"example.com": {at}}, func(context.Context, string) ([]netip.Addr, error) {

@@ -46,6 +46,7 @@ func TestEachPhaseIsBounded(t *testing.T) {
 		"TLS":     {there, hush, PhaseTLS, TLSTimeout},
 		"no head": {"http://source.example/", hush, PhaseHead, HeadTimeout},
 		"a head without end": {"http://source.example/", func(c net.Conn) {
+			_, _ = http.ReadRequest(bufio.NewReader(c))
 			go hush(c)
 			for _, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n"); err == nil; time.Sleep(time.Second) {
 				_, err = io.WriteString(c, "A: b\r\n")
@@ -117,11 +118,11 @@ func TestContextBoundsTheWhole(t *testing.T) {
 				_, err = io.WriteString(c, "1\r\nx\r\n")
 			}
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second+time.Millisecond)
 		defer cancel()
 		began := time.Now()
 		_, body, err := ask(c, request(ctx, "GET", "http://source.example/", ""))
-		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTimeout) || time.Since(began) != 90*time.Second || len(body) != 90 {
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTimeout) || time.Since(began) != 90*time.Second+time.Millisecond || len(body) != 91 {
 			t.Errorf("%v after %v and %d bytes", err, time.Since(began), len(body))
 		}
 	})
@@ -144,3 +145,17 @@ func TestStreamHandshakeIsBounded(t *testing.T) {
 }
 
 var _ net.Error = (*TimeoutError)(nil)
+
+func TestCancelledBodyIsNeverWhole(t *testing.T) {
+	why := errors.New("stopped")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	rest := readerFunc(func([]byte) (int, error) { cancel(why); return 0, io.EOF })
+	b := newBody(ctx, io.NopCloser(rest), "source.example", func() {}, func() {})
+	if _, err := b.Read(make([]byte, 1)); !errors.Is(err, why) {
+		t.Errorf("%v, want the cause", err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
