@@ -191,6 +191,9 @@ func (h Home) AuditDir() string { return filepath.Join(h.State, "audit") }
 // CursorsDir holds what connectors remember between runs.
 func (h Home) CursorsDir() string { return filepath.Join(h.State, "cursors") }
 
+// LocksDir holds the locks by which processes take turns to renew tokens.
+func (h Home) LocksDir() string { return filepath.Join(h.State, "locks") }
+
 // ModulesDir holds compiled modules: native code, the host's own.
 func (h Home) ModulesDir() string { return filepath.Join(h.Cache, "modules") }
 
