@@ -152,12 +152,12 @@ var outside = map[string][]string{
 	"manifests":     {"github.com/santhosh-tekuri/jsonschema/v5", "golang.org/x/net"},
 	"vaultstore":    {"filippo.io/age", "github.com/gofrs/flock", "golang.org/x/crypto", "golang.org/x/sys"},
 	"capabilities":  {},
-	"host/internal": {"github.com/tetratelabs/wazero", "code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/sys"},
+	"host/internal": {"github.com/tetratelabs/wazero", "code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/time", "golang.org/x/sys"},
 	"host":          {"github.com/tetratelabs/wazero", "golang.org/x/net", "golang.org/x/sys"},
 	"internal":      {"filippo.io/age", "github.com/gofrs/flock", "golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/term"},
 	"cmd":           {"github.com/spf13/cobra", "github.com/spf13/pflag", "filippo.io/age", "golang.org/x/term", "golang.org/x/sys"},
 	"guest-sdk/go":  {},
-	"examples":      {},
+	"examples":      {"github.com/emersion"},
 	"scripts":       {},
 }
 

@@ -21,6 +21,12 @@ func SetCommand(s Scope, name string) string {
 	return "sallyport vault set " + quote(s.Connector) + " " + quote(name) + flags(s)
 }
 
+// AuthorizeCommand is the command by which an owner authorizes the OAuth
+// credential name of s.
+func AuthorizeCommand(s Scope, name string) string {
+	return "sallyport auth " + quote(s.Connector) + " " + quote(name) + flags(s)
+}
+
 // RemoveCommand is the command by which an owner removes the credential name
 // of s.
 func RemoveCommand(s Scope, name string) string {
