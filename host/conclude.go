@@ -27,6 +27,14 @@ func (r *run) conclude(err error) error {
 			d, err = r.verdict(commitErr)
 		}
 	}
+	if errors.Is(context.Cause(r), errLeak) {
+		r.strike(ctx)
+	}
+	if err := r.promote(ctx); err != nil {
+		r.mu.Lock()
+		r.outcome.Problem = r.clean(oneLine(err.Error()))
+		r.mu.Unlock()
+	}
 	rejected, settleErr := r.settle(ctx)
 	slices.Sort(rejected)
 	if len(rejected) > 0 && d.Status == abi.Failed {
@@ -77,6 +85,9 @@ func (r *run) verdict(err error) (abi.Done, error) {
 	case errors.Is(cause, errExpired):
 		d.Error = &abi.DoneError{Message: "the approval ended", Code: abi.CodeRevoked, RecoveryHint: hint(abi.ManualActionRequired)}
 		err = &Refusal{Thing: name, Rule: string(capabilities.RuleApprovalExpired), Reason: "the approval or the grant ended while it ran", Remedy: "run: " + capabilities.ApproveCommand(r.scope), NeedsOwner: true}
+	case errors.Is(cause, errLeak):
+		d.Error = &abi.DoneError{Message: "a secret turned up where none may be", Code: abi.CodeLeakBlocked, RecoveryHint: hint(abi.ManualActionRequired)}
+		err = r.lastLeak()
 	case errors.Is(cause, errWall):
 		d.Error = &abi.DoneError{Message: "wall time: the run took longer than its limit", Retryable: true, Code: abi.CodeLimitExceeded}
 		err = &Refusal{Thing: name, Rule: "limit_wall", Reason: "it took longer than its wall time", Remedy: "raise /limits/wall in the manifest"}
@@ -194,3 +205,40 @@ func (r *run) count() (n int64) {
 }
 
 func hint(a abi.RecoveryAction) *abi.RecoveryHint { return &abi.RecoveryHint{Action: a} }
+
+// lastLeak is the error of a run that the guard stopped.
+func (r *run) lastLeak() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.outcome.Refusals {
+		if f.Rule == ruleGuard {
+			return &f
+		}
+	}
+	return fmt.Errorf("%s: %w: %w", r.manifest.ConnectorKey, ErrRefused, errLeak)
+}
+
+// strike counts a leak against the approval, which may end it.
+func (r *run) strike(ctx context.Context) {
+	s, ok := r.host.approvals.(Suspender)
+	if !ok {
+		return
+	}
+	suspended, err := s.Strike(ctx, r.scope)
+	if err != nil {
+		r.host.logger.Error("a leak could not be counted against the approval", "run", r.id, "err", err)
+		return
+	}
+	if !suspended {
+		return
+	}
+	f := Refusal{
+		Thing: "connector " + r.manifest.ConnectorKey, Rule: "suspended", Reason: fmt.Sprintf("%d runs under one approval let a secret out, or tried to", MaxStrikes),
+		Remedy: "find out why; then run: " + capabilities.ApproveCommand(r.scope), NeedsOwner: true,
+	}
+	r.note(f)
+	e := Event{Kind: EventRevocation, Op: "suspend", Allowed: true, Rule: f.Rule, Reason: f.Reason, Remedy: f.Remedy}
+	if err := r.ledger.write(ctx, e); err != nil {
+		r.host.logger.Error("audit log", "run", r.id, "err", err)
+	}
+}

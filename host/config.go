@@ -21,6 +21,7 @@ type config struct {
 	approvals  Approvals
 	auditor    Auditor
 	states     StateStore
+	turns      Turns
 	prompter   Prompter
 	mode       capabilities.Mode
 	cacheDir   string
@@ -45,6 +46,10 @@ func (c Config) WithAuditor(a Auditor) Config { c.c.auditor = a; return c }
 
 // WithStateStore sets where cursors are kept between runs.
 func (c Config) WithStateStore(s StateStore) Config { c.c.states = s; return c }
+
+// WithTurns sets how those who share the vault take turns to renew a token. The
+// default is for this process alone.
+func (c Config) WithTurns(t Turns) Config { c.c.turns = t; return c }
 
 // WithPrompter sets who answers for the owner. The default is nobody.
 func (c Config) WithPrompter(p Prompter) Config { c.c.prompter = p; return c }
@@ -96,6 +101,9 @@ func (c config) withDefaults() config {
 	}
 	if c.states == nil {
 		c.states = NewMemoryState()
+	}
+	if c.turns == nil {
+		c.turns = NewMemoryTurns()
 	}
 	if c.prompter == nil {
 		c.prompter = Nobody()

@@ -100,6 +100,9 @@ func (r *run) logLine(level abi.LogLevel, line string) {
 		}
 		level, line = abi.LogWarn, "the connector logs too much: the rest of this run is left out"
 	}
-	line = profile.Clip(line, abi.MaxLogBytes)
+	if r.checkOut([]byte(line), "a log line of the connector's") != abi.StatusOK {
+		return
+	}
+	line = profile.Clip(r.clean(line), abi.MaxLogBytes)
 	r.opts.Observer.Log(level, line)
 }

@@ -25,6 +25,21 @@ type Approvals interface {
 	Watch(ctx context.Context, scope capabilities.Scope, changed func())
 }
 
+// Suspender is an [Approvals] that can take an approval back on the host's own
+// account. A host whose Approvals is none stops each run that lets a secret
+// out, and suspends nothing.
+type Suspender interface {
+	// Strike notes that a run under the approval in force for scope was
+	// stopped because a secret turned up where none may be. At the
+	// MaxStrikes-th such run under one approval it revokes that approval, so
+	// that the owner has to give a new one, and reports it.
+	Strike(ctx context.Context, scope capabilities.Scope) (suspended bool, err error)
+}
+
+// MaxStrikes is how many runs under one approval may be stopped by the guard
+// before the connector is suspended.
+const MaxStrikes = 3
+
 // Auditor keeps the audit log. Implementations are safe for concurrent use.
 type Auditor interface {
 	// Append writes events in order. When it returns nil they are durable.
@@ -50,6 +65,7 @@ const (
 	EventVault       EventKind = "vault"
 	EventAudit       EventKind = "audit"     // the log itself
 	EventViolation   EventKind = "violation" // the guest broke the protocol
+	EventLeak        EventKind = "leak"      // a value turned up where none may be
 )
 
 // Event is one line of the audit log: who, what, by which rule. It never
@@ -93,6 +109,21 @@ type Holder interface {
 	// ends. When another run has it, or when what is stored could not be added
 	// to, it is an error at once.
 	Hold(ctx context.Context, scope capabilities.Scope) (release func(), err error)
+}
+
+// Turns makes those who share a vault take turns, goroutines and processes.
+// Implementations are safe for concurrent use. A name has the bounds of a
+// part of a vault address.
+type Turns interface {
+	// Lock waits until nobody else holds the lock of a name under scope, or
+	// ctx is done. A process that ends lets go of it.
+	Lock(ctx context.Context, scope capabilities.Scope, name string) (unlock func(), err error)
+	// Mark returns what SetMark has left, nil when there is nothing. It is
+	// called under the lock.
+	Mark(ctx context.Context, scope capabilities.Scope, name string) ([]byte, error)
+	// SetMark replaces the mark, nil removes it. When it returns nil, that is
+	// durable. A mark holds no secret.
+	SetMark(ctx context.Context, scope capabilities.Scope, name string, mark []byte) error
 }
 
 // Sink takes what a run collects. A host calls a run's sink from one

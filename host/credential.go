@@ -14,7 +14,7 @@ import (
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
-	"github.com/sallyport-host/sallyport/host/internal/surrogate"
+	"github.com/sallyport-host/sallyport/host/internal/cookies"
 	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -33,9 +33,9 @@ type credential struct {
 	uses  atomic.Int64 // fast answers since the last flush
 
 	// The guest's thread owns these; they hold while ready does.
-	issued   []byte // the surrogate, or an identity's plain value
-	standing []byte // what status answers
-	token    string // the surrogate
+	issued   []byte   // the surrogate, or an identity's plain value
+	standing []byte   // what status answers
+	held     *holding // what the surrogate stands for
 
 	// allowedBy is the decision that fast answers are counted under. Shared.
 	allowedBy atomic.Pointer[question]
@@ -104,9 +104,20 @@ func (r *run) refresh(c *credential) error {
 	c.mu.Lock()
 	fresh := !c.readAt.IsZero() && time.Since(c.readAt) < staleAfter
 	c.mu.Unlock()
-	if fresh {
+	if fresh && !c.due(time.Now()) {
 		return nil
 	}
+	if err := r.readVault(c); err != nil || !c.due(time.Now()) {
+		return err
+	}
+	if err := r.renew(c); err != nil {
+		return err
+	}
+	return r.readVault(c)
+}
+
+// readVault reads the value from the vault.
+func (r *run) readVault(c *credential) error {
 	entry, err := r.host.vault.Get(r, r.scope.Address(c.decl.Name))
 	if err != nil && !errors.Is(err, vaultstore.ErrNotFound) {
 		return err
@@ -195,10 +206,11 @@ func (r *run) hand(c *credential, class abi.Class) error {
 	case c.decl.Identity:
 		value, _ := c.value()
 		c.issued = bytes.Clone(value)
-	case c.token == "":
-		c.token = surrogate.Mint()
-		c.issued = []byte(c.token)
-		r.surrogates[c.token] = c
+	default:
+		if err := r.hold(c, class); err != nil {
+			return err
+		}
+		c.issued = []byte(c.held.token)
 	}
 	standing, err := c.describe(abi.CredentialActive, class)
 	if err != nil {
@@ -206,6 +218,41 @@ func (r *run) hand(c *credential, class abi.Class) error {
 	}
 	c.standing = standing
 	c.ready.Store(true)
+	return nil
+}
+
+var errManySecrets = errors.New("the run holds too many secrets already")
+
+// hold gives a secret its surrogate, and has its value looked for.
+func (r *run) hold(c *credential, class abi.Class) error {
+	if c.held == nil {
+		h := &holding{c: c, access: abi.AccessUse}
+		if !r.tokens.add(h) {
+			return errManySecrets
+		}
+		c.held = h
+	}
+	return r.watchOut(c, class)
+}
+
+// watchOut has the value in use looked for from now on, wherever something
+// leaves or comes in. A session's cookies are looked for one by one.
+func (r *run) watchOut(c *credential, class abi.Class) error {
+	if c.decl.Identity || c.held == nil {
+		return nil
+	}
+	value, _ := c.value()
+	values := [][]byte{value}
+	if state, err := cookies.Parse(value); err == nil {
+		for _, v := range state.Values() {
+			values = append(values, []byte(v))
+		}
+	}
+	for _, v := range values {
+		if !r.watch.add(c.held, v, class == abi.ClassPassword) {
+			return errManySecrets
+		}
+	}
 	return nil
 }
 
@@ -222,16 +269,25 @@ func (c *credential) describe(state abi.CredentialState, class abi.Class) ([]byt
 
 // ask decides on the issue of a name and audits it.
 func (r *run) ask(name string) (*credential, capabilities.Verdict, error) {
+	return r.askFor(name, abi.AccessUse)
+}
+
+// askFor is ask for another way to use a credential.
+func (r *run) askFor(name string, access abi.Access) (*credential, capabilities.Verdict, error) {
 	c := r.credentials[name]
+	if c == nil && r.checkOut([]byte(name), "the name of a credential") != abi.StatusOK {
+		return nil, capabilities.Verdict{Rule: ruleGuard, Status: abi.StatusLeakBlocked}, nil
+	}
 	q := r.request(capabilities.OpIssue, nil)
-	q.Name = name
-	key := question{op: string(capabilities.OpIssue), name: "(not declared)", access: "use"}
+	q.Name, q.Access = name, access
+	key := question{op: string(capabilities.OpIssue), name: "(not declared)", access: string(access)}
 	var version uint64
 	if c != nil {
 		if err := r.refresh(c); err != nil {
 			return nil, capabilities.Verdict{}, fmt.Errorf("vault: %w", err)
 		}
 		q = r.request(capabilities.OpIssue, c)
+		q.Access = access
 		key.name, version = c.decl.Name, c.generation()
 		r.countUses(c) // they belong to the verdict before this one
 	}
@@ -239,7 +295,7 @@ func (r *run) ask(name string) (*credential, capabilities.Verdict, error) {
 	if err := r.ledger.decided(r, key, decision(q, v, version)); err != nil {
 		return nil, capabilities.Verdict{}, fmt.Errorf("%w: %w", errAudit, err)
 	}
-	if c != nil && v.Allowed {
+	if c != nil && v.Allowed && access == abi.AccessUse {
 		key.rule, key.version = string(v.Rule), version
 		c.allowedBy.Store(&key)
 	}
@@ -271,7 +327,7 @@ func (r *run) unavailable(err error) abi.Status {
 	}
 	r.host.logger.Error("host call failed", "run", r.id, "err", err)
 	r.mu.Lock()
-	r.outcome.Problem = oneLine(err.Error())
+	r.outcome.Problem = r.clean(oneLine(err.Error()))
 	r.mu.Unlock()
 	if errors.Is(err, errAudit) {
 		r.stop(err)
@@ -368,13 +424,18 @@ func (c *credential) saw(epoch, status int) {
 // finding is what a run found out about a value.
 type finding struct {
 	used, answered, refused bool
+	stale                   bool // refused, and the host can renew it
 	value                   vaultstore.Secret
 }
 
 func (c *credential) finding() finding {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return finding{c.used, c.answered, c.refused && c.rejected != abi.RejectScope, c.current.Value}
+	f := finding{used: c.used, answered: c.answered, refused: c.refused && c.rejected != abi.RejectScope, value: c.current.Value}
+	if c.decl.OAuth != nil && c.decl.OAuth.RefreshToken != "" {
+		f.stale, f.refused = f.refused, false
+	}
+	return f
 }
 
 // settle writes to the vault what a run found out about its credentials: one
@@ -420,8 +481,10 @@ func (r *run) settleOne(ctx context.Context, c *credential, f finding) (kept boo
 		}
 		current.LastUsed = time.Now().UTC()
 		switch {
+		case f.stale:
+			current.ExpiresAt = current.LastUsed // it is renewed before it is used again
 		case f.refused:
-			current.Status, current.Reason = vaultstore.Rejected, "the source answered 401"
+			current.Status, current.Reason = vaultstore.Rejected, "the source refused it"
 		case f.answered && current.Status != vaultstore.Rejected: // another run may have seen it refused since
 			current.LastVerified, current.Status, current.Reason = current.LastUsed, vaultstore.Active, ""
 		}
@@ -436,7 +499,7 @@ func (r *run) settleOne(ctx context.Context, c *credential, f finding) (kept boo
 		}
 		return true, r.ledger.write(ctx, Event{
 			Kind: EventCredential, Name: c.decl.Name, Class: entry.Class, Rule: string(capabilities.RuleRejected), Version: generation,
-			Reason: "the source answered 401, and nothing later succeeded with it", Remedy: "run: " + capabilities.SetCommand(r.scope, c.decl.Name),
+			Reason: "the source refused it, and nothing later succeeded with it", Remedy: "run: " + capabilities.SetCommand(r.scope, c.decl.Name),
 		})
 	}
 	return false, vaultstore.ErrConflict

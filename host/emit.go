@@ -24,7 +24,11 @@ func (r *run) emit(mod api.Module, stack []uint64) {
 		stack[0] = result(r.fail(s))
 		return
 	}
-	text = bytes.Clone(text) // a sink may outlive the call when the run is stopped
+	if s := r.checkOut(text, "a message of the connector's"); s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
+	text = r.redact(bytes.Clone(text)) // a sink may outlive the call when the run is stopped
 	var taken uint32
 	var batch []Message
 	for line := range bytes.Lines(text) {

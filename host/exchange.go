@@ -15,7 +15,6 @@ import (
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/host/internal/egress"
-	"github.com/sallyport-host/sallyport/host/internal/surrogate"
 )
 
 // The most that an exchange holds of each body, in bytes.
@@ -44,6 +43,27 @@ type exchange struct {
 	upload *upload // nil when no body follows
 }
 
+var _ handle = (*exchange)(nil)
+
+// answers is what an exchange asks of its run, from its own goroutine.
+type answers struct {
+	// head looks at an answer before anything of it is shown, and returns
+	// what its body is passed through; a status other than OK fails the
+	// exchange.
+	head func(*http.Response) (*reception, abi.Status)
+	// failed sorts an error of the transport.
+	failed func(error) abi.Status
+}
+
+// reception is an answer as the guest gets it.
+type reception struct {
+	headers [][2]string
+	body    io.Reader
+	// pass appends to dst what may be passed on of a chunk; last says that
+	// nothing follows.
+	pass func(dst, chunk []byte, last bool) ([]byte, abi.Status)
+}
+
 func newExchange(wake func(), cancel context.CancelFunc) *exchange {
 	x := &exchange{wake: wake, cancel: cancel}
 	x.moved.L = &x.mu
@@ -52,54 +72,50 @@ func newExchange(wake func(), cancel context.CancelFunc) *exchange {
 
 // run sends the request and reads the answer until its end, the guest's
 // close, or a failure.
-func (x *exchange) run(t http.RoundTripper, req *http.Request, answered func(status int), failed func(error) abi.Status) {
+func (x *exchange) run(t http.RoundTripper, req *http.Request, a answers) {
 	defer x.cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			x.fail(failed(fmt.Errorf("the transport panicked (%T)", p))) // not its text: it may hold a value
+			x.fail(a.failed(fmt.Errorf("the transport panicked (%T)", p))) // not its text: it may hold a value
 		}
 	}()
 	res, err := t.RoundTrip(req)
 	if err != nil {
-		x.fail(failed(err))
+		x.fail(a.failed(err))
 		return
 	}
 	defer res.Body.Close()
-	answered(res.StatusCode)
-	if res.StatusCode == http.StatusSwitchingProtocols {
-		x.fail(abi.StatusUnavailable) // nobody asked for another protocol, and this connection heeds no context
+	in, s := a.head(res)
+	if s != abi.StatusOK {
+		x.fail(s)
 		return
 	}
-	x.head(res)
-	chunk := make([]byte, bodyChunk)
+	x.head(res.StatusCode, in.headers)
+	chunk, out := make([]byte, bodyChunk), make([]byte, 0, bodyChunk)
 	for {
-		n, err := res.Body.Read(chunk)
-		if n > 0 && !x.add(chunk[:n]) {
+		n, err := in.body.Read(chunk)
+		last := errors.Is(err, io.EOF)
+		if out, s = in.pass(out[:0], chunk[:n], last); s != abi.StatusOK {
+			x.fail(s)
+			return
+		}
+		if len(out) > 0 && !x.add(out) {
 			return
 		}
 		switch {
-		case errors.Is(err, io.EOF):
+		case last:
 			x.end()
 			return
 		case err != nil:
-			x.fail(failed(err))
+			x.fail(a.failed(err))
 			return
 		}
 	}
 }
 
-func (x *exchange) head(res *http.Response) {
-	headers := make([][2]string, 0, len(res.Header))
-	for _, name := range sortedNames(res.Header) {
-		if hopByHop(name) {
-			continue
-		}
-		for _, value := range res.Header[name] {
-			headers = append(headers, [2]string{name, value})
-		}
-	}
+func (x *exchange) head(status int, headers [][2]string) {
 	x.mu.Lock()
-	x.status, x.headers = res.StatusCode, headers
+	x.status, x.headers = status, headers
 	x.mu.Unlock()
 	x.wake()
 }
@@ -199,8 +215,35 @@ func (x *exchange) read(buf []byte) (int, abi.Status) {
 	return 0, abi.StatusAgain
 }
 
+func (x *exchange) writable() bool { return x.upload == nil || x.upload.writable() }
+
+// write takes a part of a body that follows.
+func (x *exchange) write(p []byte) (int, abi.Status) {
+	if x.upload == nil {
+		return 0, abi.StatusInvalid
+	}
+	n, s := x.upload.write(p)
+	switch s {
+	case abi.StatusOK, abi.StatusAgain:
+		return n, s
+	case abi.StatusInvalid:
+		if failure := x.failed(); failure != 0 {
+			return 0, failure // the body was given up because the exchange failed
+		}
+		return 0, s
+	}
+	x.fail(s)
+	return 0, s
+}
+
+func (x *exchange) failed() abi.Status {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.failure
+}
+
 // upload is a request body that follows by write. It holds a bounded part of
-// it, and scans it for surrogates: none may stand there.
+// it.
 type upload struct {
 	mu      sync.Mutex
 	moved   sync.Cond
@@ -208,12 +251,14 @@ type upload struct {
 	taken   int64
 	closed  bool // the guest has written the end
 	aborted bool
-	scan    surrogate.Scanner
-	wake    func()
+	// pass returns what of the guest's bytes goes out, values put in; last
+	// says that nothing follows.
+	pass func(chunk []byte, last bool) ([]byte, abi.Status)
+	wake func()
 }
 
-func newUpload(live surrogate.Live, wake func()) *upload {
-	u := &upload{scan: surrogate.Scanner{Live: live}, wake: wake}
+func newUpload(pass func([]byte, bool) ([]byte, abi.Status), wake func()) *upload {
+	u := &upload{pass: pass, wake: wake}
 	u.moved.L = &u.mu
 	return u
 }
@@ -222,27 +267,22 @@ func newUpload(live surrogate.Live, wake func()) *upload {
 func (u *upload) write(p []byte) (int, abi.Status) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch {
-	case u.aborted, u.closed: // also when the source answered without reading it all
+	if u.aborted || u.closed { // also when the source answered without reading it all
 		return 0, abi.StatusInvalid
-	case len(p) == 0:
-		u.closed = true
-		u.pending = append(u.pending, u.scan.Rest()...)
-		u.moved.Broadcast()
-		return 0, abi.StatusOK
 	}
 	n := min(len(p), requestWindow-len(u.pending))
-	if n <= 0 {
+	if n <= 0 && len(p) > 0 {
 		return 0, abi.StatusAgain
 	}
 	if u.taken += int64(n); u.taken > abi.MaxRequestBodyBytes {
 		return 0, abi.StatusTooLarge
 	}
-	pass, found := u.scan.Next(p[:n])
-	if found {
-		return 0, abi.StatusLeakBlocked
+	out, s := u.pass(p[:n], len(p) == 0)
+	if s != abi.StatusOK {
+		return 0, s
 	}
-	u.pending = append(u.pending, pass...)
+	u.pending = append(u.pending, out...)
+	u.closed = len(p) == 0
 	u.moved.Broadcast()
 	return n, abi.StatusOK
 }
@@ -308,7 +348,10 @@ func plainly(err error) string {
 	var invalid x509.CertificateInvalidError
 	var verification *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
+	var slow *egress.TimeoutError
 	switch {
+	case errors.As(err, &slow):
+		return "took too long to " + string(slow.Phase)
 	case errors.As(err, &authority):
 		return "has a certificate of an authority that is not known here"
 	case errors.As(err, &name):

@@ -34,15 +34,18 @@ import (
 
 	"github.com/sallyport-host/sallyport/host/internal/egress"
 	"github.com/sallyport-host/sallyport/host/internal/knobs"
+	"github.com/sallyport-host/sallyport/host/internal/oauth"
+	"github.com/sallyport-host/sallyport/manifests"
 )
 
 // Host runs connectors.
 type Host struct {
 	config
-	knobs   knobs.Knobs
-	runtime wazero.Runtime
-	cache   wazero.CompilationCache // nil when there is none
-	dialer  *egress.Dialer
+	knobs    knobs.Knobs
+	runtime  wazero.Runtime
+	cache    wazero.CompilationCache // nil when there is none
+	dialer   *egress.Dialer
+	renewals oauth.Renewals
 
 	mu         sync.Mutex
 	closed     bool
@@ -53,7 +56,7 @@ type Host struct {
 
 // pool is the connections of one account, while runs use it and a while on.
 type pool struct {
-	*http.Transport
+	*egress.Client
 	users int
 }
 
@@ -123,6 +126,10 @@ func (h *Host) Close(ctx context.Context) error {
 		h.mu.Unlock()
 		return fmt.Errorf("%d runs have not ended: %w", n, ctx.Err())
 	}
+	if err := h.renewals.Wait(ctx); err != nil { // a token that was spent is not lost
+		h.mu.Unlock()
+		return fmt.Errorf("a token is being renewed: %w", err)
+	}
 	for _, t := range h.transports {
 		t.CloseIdleConnections()
 	}
@@ -155,7 +162,7 @@ func (h *Host) leave(r *run) {
 
 // connections returns the connections of one account at one connector, and
 // what to call when they are no longer used.
-func (h *Host) connections(a account) (t http.RoundTripper, release func()) {
+func (h *Host) connections(a account, m *manifests.Manifest) (t http.RoundTripper, release func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p, ok := h.transports[a]
@@ -164,11 +171,12 @@ func (h *Host) connections(a account) (t http.RoundTripper, release func()) {
 		if h.roots != nil {
 			roots = h.roots.Clone()
 		}
-		p = &pool{Transport: egress.NewTransport(h.dialer, roots)}
+		p = &pool{Client: egress.NewClient(egress.NewTransport(h.dialer, roots), egress.Limits{})}
 		h.transports[a] = p
 	}
+	p.SetLimits(egress.Limits{RequestsPerMinute: m.Limits.RequestsPerMinute, Concurrency: m.Limits.Concurrency})
 	p.users++
-	return p.Transport, func() {
+	return p.Client, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		p.users--

@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,9 +20,12 @@ import (
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host/internal/cookies"
+	"github.com/sallyport-host/sallyport/host/internal/egress"
 	"github.com/sallyport-host/sallyport/host/internal/surrogate"
 	"github.com/sallyport-host/sallyport/internal/strictjson"
 	"github.com/sallyport-host/sallyport/manifests"
+	"github.com/sallyport-host/sallyport/vaultstore"
 )
 
 // defaultExchange bounds an exchange whose head does not.
@@ -37,7 +39,7 @@ func (r *run) send(mod api.Module, stack []uint64) {
 	if s == abi.StatusOK && !follows {
 		body, s = view(mod, stack[2], stack[3], abi.MaxRequestBodyBytes)
 	}
-	if s == abi.StatusOK && len(r.exchanges) >= abi.MaxHandles {
+	if s == abi.StatusOK && len(r.handles) >= abi.MaxHandles {
 		s = abi.StatusExhausted
 	}
 	if s != abi.StatusOK {
@@ -60,6 +62,8 @@ type outgoing struct {
 	header http.Header
 	used   []sent
 
+	sigv4 *holding // signs the request when it is ready
+
 	misplaced string // the credential whose surrogate stands where it may not
 }
 
@@ -70,6 +74,9 @@ type sent struct {
 }
 
 func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
+	if s := r.checkOut(head, "the head of a request"); s != abi.StatusOK {
+		return 0, s
+	}
 	o, s := r.readHead(head)
 	if s == abi.StatusOK {
 		s = r.mayReach(o)
@@ -78,7 +85,10 @@ func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
 		s = r.fillHeaders(o)
 	}
 	if s == abi.StatusOK {
-		s = r.scanBody(o, body)
+		body, s = r.filled(o, body)
+	}
+	if s == abi.StatusOK && o.sigv4 != nil {
+		s = r.signRequest(o, body, follows)
 	}
 	if s != abi.StatusOK {
 		return 0, s
@@ -86,19 +96,26 @@ func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
 	return r.launch(o, body, follows)
 }
 
-// scanBody looks for surrogates in a body, a piece at a time: a stopped run
-// does not wait for a large one.
-func (r *run) scanBody(o *outgoing, body []byte) abi.Status {
-	scan := surrogate.Scanner{Live: r.live}
-	for piece := range slices.Chunk(body, bodyChunk) {
-		if r.Err() != nil {
-			return abi.StatusCancelled
-		}
-		if _, found := scan.Next(piece); found {
-			return r.misplaced(o, scan.Found, "the body")
-		}
+// filled returns a whole body with values put in, a piece at a time: a stopped
+// run does not wait for a large one.
+func (r *run) filled(o *outgoing, body []byte) ([]byte, abi.Status) {
+	if len(body) == 0 {
+		return nil, abi.StatusOK
 	}
-	return abi.StatusOK
+	pass := r.outbound(o)
+	out := make([]byte, 0, len(body))
+	for len(body) > 0 {
+		if r.Err() != nil {
+			return nil, abi.StatusCancelled
+		}
+		n := min(len(body), bodyChunk)
+		piece, s := pass(body[:n], n == len(body))
+		if s != abi.StatusOK {
+			return nil, s
+		}
+		out, body = append(out, piece...), body[n:]
+	}
+	return out, abi.StatusOK
 }
 
 // readHead decodes a request's head and refuses what could be read in two
@@ -113,7 +130,7 @@ func (r *run) readHead(text []byte) (*outgoing, abi.Status) {
 	if len(o.head.URL) > abi.MaxURLBytes || len(o.head.Headers) > abi.MaxHeaders {
 		return nil, abi.StatusTooLarge
 	}
-	if token, found := surrogate.In(o.head.Method+" "+o.head.URL, r.live); found {
+	if token, found := surrogate.In(o.head.Method+" "+o.head.URL, r.tokens.live); found {
 		return nil, r.misplaced(o, token, "the URL")
 	}
 	u, err := url.Parse(o.head.URL)
@@ -224,7 +241,7 @@ func allowFlag(o manifests.Origin) string {
 func (r *run) fillHeaders(o *outgoing) abi.Status {
 	for _, pair := range o.head.Headers {
 		name, value := textproto.CanonicalMIMEHeaderKey(pair[0]), pair[1]
-		if token, found := surrogate.In(pair[0], r.live); found {
+		if token, found := surrogate.In(pair[0], r.tokens.live); found {
 			return r.misplaced(o, token, "a header's name")
 		}
 		if !httpguts.ValidHeaderFieldName(pair[0]) || !httpguts.ValidHeaderFieldValue(value) {
@@ -236,8 +253,18 @@ func (r *run) fillHeaders(o *outgoing) abi.Status {
 		if name == "Accept-Encoding" {
 			continue // the host asks for what it can undo
 		}
-		filled, err := surrogate.Header(name, value, r.live, func(token string, at manifests.Position) ([]byte, error) {
-			return r.resolve(o, token, at)
+		if (name == "Range" || name == "If-Range") && r.watch.guards(o.target.Origin) {
+			return r.refuseRequest(o, "range", "a part of an answer is asked for where a credential may be echoed", "ask for all of it", abi.StatusDenied)
+		}
+		if h := r.tokens.get(value); h != nil && h.sigv4 != nil && name == "Authorization" {
+			if _, err := r.resolve(o, value, manifests.Position{Kind: manifests.AsHeader, Param: name}, o.target); err != nil {
+				return r.unfilled(o, name, err)
+			}
+			o.sigv4 = h
+			continue
+		}
+		filled, err := surrogate.Header(name, value, r.tokens.live, func(token string, at manifests.Position) ([]byte, error) {
+			return r.resolve(o, token, at, o.target)
 		})
 		if err != nil {
 			return r.unfilled(o, name, err)
@@ -278,36 +305,87 @@ func (r *run) unfilled(o *outgoing, name string, err error) abi.Status {
 	return r.refuseRequest(o, "position", "header "+oneLine(name)+": "+err.Error(), "", abi.StatusLeakBlocked)
 }
 
-func (r *run) live(token string) bool { return r.surrogates[token] != nil }
-
 // resolve decides whether a surrogate's value may go where it stands, and
 // returns the value.
-func (r *run) resolve(o *outgoing, token string, at manifests.Position) ([]byte, error) {
-	c := r.surrogates[token]
-	if err := r.refresh(c); err != nil {
-		return nil, &refusedUse{r.unavailable(fmt.Errorf("vault: %w", err))}
+func (r *run) resolve(o *outgoing, token string, at manifests.Position, target manifests.Target) ([]byte, error) {
+	h := r.tokens.get(token)
+	if h.c == nil {
+		return r.resolveCookie(o, h, at, target)
 	}
+	c := h.c
 	q := r.request(capabilities.OpSend, c)
-	q.Target, q.Position = o.target, at
+	if h.kept == nil {
+		if err := r.refresh(c); err != nil {
+			return nil, &refusedUse{r.unavailable(fmt.Errorf("vault: %w", err))}
+		}
+		q = r.request(capabilities.OpSend, c)
+	} else {
+		q.Stored = &capabilities.Stored{Class: c.decl.Class, Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Active, Scope: r.scope, Held: true}
+	}
+	q.Access, q.Target, q.Position = h.access, target, at
 	v := capabilities.Decide(q)
-	key := question{op: string(q.Op), name: c.decl.Name, access: "use", origin: o.target.Origin.String(), method: o.target.Method, position: at.String()}
+	key := question{op: string(q.Op), name: c.decl.Name, access: string(h.access), origin: target.Origin.String(), method: target.Method, position: at.String()}
 	if err := r.ledger.decided(r, key, decision(q, v, c.generation())); err != nil {
 		return nil, &refusedUse{r.unavailable(fmt.Errorf("%w: %w", errAudit, err))}
 	}
 	if !v.Allowed {
-		r.note(Refusal{Thing: fmt.Sprintf("sending %s to %s as %s", c.decl.Name, o.target.Origin, at), Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)})
+		r.note(Refusal{Thing: fmt.Sprintf("sending %s to %s as %s", c.decl.Name, target.Origin, at), Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)})
 		return nil, &refusedUse{v.Status}
+	}
+	if h.sigv4 != nil && (o.sigv4 != nil || at.Param != "Authorization") {
+		return nil, &refusedUse{r.misplaced(o, token, "the middle of something: a signature stands alone in Authorization")}
+	}
+	if h.value != nil {
+		value, err := h.value()
+		if err != nil {
+			return nil, &refusedUse{r.unavailable(err)}
+		}
+		return asCookies(value, at, o.url), nil
+	}
+	if err := r.watchOut(c, v.Class); err != nil {
+		return nil, &refusedUse{r.unavailable(err)}
 	}
 	value, epoch := c.value()
 	if use := (sent{c, epoch}); !slices.Contains(o.used, use) {
 		o.used = append(o.used, use)
 	}
-	return value, nil
+	return asCookies(value, at, o.url), nil
+}
+
+// asCookies writes a stored session as the cookies that go to u.
+func asCookies(value []byte, at manifests.Position, u *url.URL) []byte {
+	if at.Kind != manifests.AsCookie || u == nil {
+		return value
+	}
+	state, err := cookies.Parse(value)
+	if err != nil {
+		return value
+	}
+	return []byte(state.Header(u))
+}
+
+// resolveCookie sends a cookie back to where it came from.
+func (r *run) resolveCookie(o *outgoing, h *holding, at manifests.Position, target manifests.Target) ([]byte, error) {
+	allowed := at.Kind == manifests.AsCookie && target.Origin == h.origin
+	e := Event{Kind: EventDecision, Op: string(capabilities.OpSend), Allowed: allowed, Rule: "cookie", Origin: target.Origin.String(), Method: target.Method}
+	if !allowed {
+		e.Reason = fmt.Sprintf("a cookie of %s goes back there, as a cookie, and nowhere else", h.origin)
+		e.Remedy = "for another use, declare it as a credential with capture"
+		r.note(Refusal{Thing: "sending a cookie to " + target.Origin.String() + " as " + at.String(), Rule: e.Rule, Reason: e.Reason, Remedy: e.Remedy})
+	}
+	if err := r.ledger.decided(r, question{op: e.Op, name: "cookie", origin: e.Origin, method: e.Method, position: at.String()}, e); err != nil {
+		return nil, &refusedUse{r.unavailable(fmt.Errorf("%w: %w", errAudit, err))}
+	}
+	if !allowed {
+		return nil, &refusedUse{abi.StatusDenied}
+	}
+	value, err := h.value()
+	return value, err
 }
 
 // misplaced refuses a surrogate where none may stand.
 func (r *run) misplaced(o *outgoing, token, where string) abi.Status {
-	name := r.surrogates[token].decl.Name
+	name := r.tokens.get(token).name()
 	o.misplaced = name
 	return r.refuseRequest(o, "surrogate_position", "the surrogate of "+name+" stands in "+where, "put it where send_to of "+name+" says", abi.StatusLeakBlocked)
 }
@@ -346,12 +424,12 @@ func (r *run) launch(o *outgoing, body []byte, follows bool) (uint32, abi.Status
 	var reader io.Reader
 	switch {
 	case follows:
-		x.upload = newUpload(r.live, r.nudge)
+		x.upload = newUpload(r.outbound(o), r.nudge)
 		reader = x.upload
 	case len(body) > 0:
-		reader = bytes.NewReader(bytes.Clone(body))
+		reader = bytes.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(ctx, o.target.Method, o.url.String(), reader)
+	req, err := http.NewRequestWithContext(egress.WithCheck(ctx, func() error { return r.stillGood(o) }), o.target.Method, o.url.String(), reader)
 	if err != nil {
 		cancel()
 		r.inFlight.Add(-held)
@@ -361,23 +439,38 @@ func (r *run) launch(o *outgoing, body []byte, follows bool) (uint32, abi.Status
 	if _, ok := o.header["User-Agent"]; !ok {
 		req.Header["User-Agent"] = []string{"sallyport/" + r.manifest.ConnectorKey}
 	}
-	r.lastHandle++
-	r.exchanges[r.lastHandle] = x
-	answered := func(status int) {
-		for _, c := range o.used {
-			c.saw(c.epoch, status)
-		}
+	number := r.take(x)
+	a := answers{
+		head:   func(res *http.Response) (*reception, abi.Status) { return r.receive(o, res) },
+		failed: func(err error) abi.Status { return r.exchangeFailed(ctx, o, err) },
 	}
-	failed := func(err error) abi.Status { return r.exchangeFailed(ctx, o, err) }
 	r.moving.Go(func() {
 		defer r.inFlight.Add(-held)
-		x.run(r.transport, req, answered, failed)
+		x.run(r.transport, req, a)
 	})
-	return r.lastHandle, abi.StatusOK
+	return number, abi.StatusOK
+}
+
+// stillGood is asked before a request is sent, and sent again: it may have
+// waited for its turn meanwhile.
+func (r *run) stillGood(o *outgoing) error {
+	if s := r.halted.Load(); s != 0 {
+		return &refusedUse{abi.Status(s)}
+	}
+	for _, u := range o.used {
+		if _, epoch := u.value(); epoch != u.epoch {
+			return &refusedUse{abi.StatusUnavailable}
+		}
+	}
+	return nil
 }
 
 // exchangeFailed tells the owner why. It runs on the exchange's goroutine.
 func (r *run) exchangeFailed(ctx context.Context, o *outgoing, err error) abi.Status {
+	var gone *refusedUse
+	if errors.As(err, &gone) {
+		return gone.status
+	}
 	s, refused := failure(ctx, err)
 	origin := o.target.Origin
 	switch {
@@ -394,186 +487,6 @@ func (r *run) exchangeFailed(ctx context.Context, o *outgoing, err error) abi.St
 		r.mu.Unlock()
 	}
 	return s
-}
-
-// nudge tells the guest's thread that an exchange has moved on.
-func (r *run) nudge() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (r *run) exchange(handle uint64) (*exchange, abi.Status) {
-	if x, ok := r.exchanges[uint32(handle)]; ok {
-		return x, abi.StatusOK
-	}
-	return nil, abi.StatusNotFound
-}
-
-func (r *run) write(mod api.Module, stack []uint64) {
-	x, s := r.exchange(stack[0])
-	var p []byte
-	if s == abi.StatusOK {
-		p, s = view(mod, stack[1], stack[2], abi.MaxRequestBodyBytes)
-	}
-	if s == abi.StatusOK && x.upload == nil {
-		s = abi.StatusInvalid
-	}
-	if s != abi.StatusOK {
-		stack[0] = result(r.fail(s))
-		return
-	}
-	n, s := x.upload.write(p)
-	if s == abi.StatusOK || s == abi.StatusAgain {
-		stack[0] = result(s)
-		if s == abi.StatusOK {
-			stack[0] = uint64(n)
-		}
-		return
-	}
-	switch s {
-	case abi.StatusLeakBlocked:
-		s = r.misplaced(&outgoing{}, x.upload.scan.Found, "a body that follows")
-		x.fail(s)
-	case abi.StatusTooLarge:
-		x.fail(s)
-	case abi.StatusInvalid:
-		if failure := x.failed(); failure != 0 {
-			s = failure // the body was given up because the exchange failed
-		}
-	}
-	stack[0] = result(r.fail(s))
-}
-
-func (x *exchange) failed() abi.Status {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.failure
-}
-
-func (r *run) read(mod api.Module, stack []uint64) {
-	x, s := r.exchange(stack[0])
-	if s != abi.StatusOK {
-		stack[0] = result(r.fail(s))
-		return
-	}
-	buf, ok := mod.Memory().Read(uint32(stack[1]), uint32(stack[2]))
-	if !ok {
-		stack[0] = result(r.fail(abi.StatusInvalid))
-		return
-	}
-	n, s := x.read(buf)
-	if s != abi.StatusOK {
-		stack[0] = result(r.fail(s))
-		return
-	}
-	stack[0] = uint64(n)
-}
-
-func (r *run) closeHandle(_ api.Module, stack []uint64) {
-	if !r.closeExchange(uint32(stack[0])) {
-		stack[0] = result(r.fail(abi.StatusNotFound))
-		return
-	}
-	stack[0] = 0
-}
-
-func (r *run) closeExchange(handle uint32) bool {
-	x, ok := r.exchanges[handle]
-	if ok {
-		x.fail(abi.StatusCancelled)
-		delete(r.exchanges, handle)
-	}
-	return ok
-}
-
-// closeExchanges ends what is still under way, and waits for it: nothing of a
-// run goes on after its end.
-func (r *run) closeExchanges() {
-	for handle := range r.exchanges {
-		r.closeExchange(handle)
-	}
-	r.moving.Wait()
-}
-
-// wait blocks until one of the handles is ready, the time is over, or the run
-// is stopped.
-func (r *run) wait(mod api.Module, stack []uint64) {
-	n := uint32(stack[1])
-	if n > abi.MaxWaitHandles {
-		stack[0] = result(r.fail(abi.StatusTooLarge))
-		return
-	}
-	list, s := view(mod, stack[0], uint64(n)*4, abi.MaxWaitHandles*4)
-	timeout := int64(stack[2])
-	var buf []byte
-	if s == abi.StatusOK {
-		buf, s = r.output(mod, stack[3], stack[4])
-	}
-	if s == abi.StatusOK && timeout < -1 {
-		s = abi.StatusInvalid
-	}
-	handles := make([]uint32, 0, n)
-	for i := 0; s == abi.StatusOK && i < len(list); i += 4 {
-		h := binary.LittleEndian.Uint32(list[i:])
-		_, s = r.exchange(uint64(h))
-		handles = append(handles, h)
-	}
-	if s != abi.StatusOK {
-		stack[0] = result(r.fail(s))
-		return
-	}
-	ready := []abi.Ready{}
-	look := func() bool {
-		for _, h := range handles {
-			if rd, ok := r.exchanges[h].ready(h, true); ok {
-				ready = append(ready, rd)
-			}
-		}
-		return len(ready) > 0
-	}
-	limit := time.Duration(-1)
-	if timeout >= 0 {
-		limit = time.Duration(min(timeout, int64(maxSleep/time.Millisecond))) * time.Millisecond
-	}
-	if s := r.block(limit, look); s != abi.StatusOK {
-		stack[0] = result(r.fail(s))
-		return
-	}
-	stack[0] = r.deliverJSON(buf, ready)
-}
-
-// maxSleep bounds a stated time, so that it does not overflow; a run is over
-// long before.
-const maxSleep = 24 * time.Hour
-
-// block waits until look reports true, for limit at most (negative is
-// without limit), or until the run is stopped.
-func (r *run) block(limit time.Duration, look func() bool) abi.Status {
-	if look() || limit == 0 {
-		return abi.StatusOK
-	}
-	var timer <-chan time.Time
-	if limit > 0 {
-		t := time.NewTimer(limit)
-		defer t.Stop()
-		timer = t.C
-	}
-	for {
-		select {
-		case <-r.wake:
-			if look() {
-				return abi.StatusOK
-			}
-		case <-timer:
-			look()
-			return abi.StatusOK
-		case <-r.Done():
-			r.stop(context.Cause(r))
-			return abi.Status(r.halted.Load())
-		}
-	}
 }
 
 func sortedNames(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }

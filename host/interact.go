@@ -28,6 +28,10 @@ func (r *run) interact(mod api.Module, stack []uint64) {
 		stack[0] = result(r.fail(s))
 		return
 	}
+	if s := r.checkOut(text, "a question of the connector's"); s != abi.StatusOK {
+		stack[0] = result(r.fail(s))
+		return
+	}
 	q, err := readInteraction(text)
 	if err != nil || r.done != nil {
 		stack[0] = result(r.fail(abi.StatusInvalid))
@@ -86,7 +90,7 @@ func (r *run) answer(q abi.Interaction) (abi.InteractionResponse, abi.Status) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context, limit)
 	defer cancel()
-	values, err := r.prompt(ctx, q.Kind, slices.Collect(maps.Values(wanted)), q.Message)
+	values, err := r.prompt(ctx, q.Kind, slices.Collect(maps.Values(wanted)), r.clean(q.Message))
 	switch {
 	case r.Err() != nil:
 		return response, abi.StatusCancelled

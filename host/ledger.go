@@ -14,7 +14,8 @@ import (
 // concurrent use.
 type ledger struct {
 	auditor Auditor
-	base    Event // what is the same in every event of the run
+	base    Event               // what is the same in every event of the run
+	clean   func(string) string // withholds what may not be written
 
 	mu      sync.Mutex
 	seen    map[question]*answer
@@ -47,7 +48,7 @@ const (
 var errManyDecisions = fmt.Errorf("more than %d different uses were allowed in one run", maxAllowed)
 
 func newLedger(a Auditor, base Event) *ledger {
-	return &ledger{auditor: a, base: base, seen: map[question]*answer{}}
+	return &ledger{auditor: a, base: base, clean: func(s string) string { return s }, seen: map[question]*answer{}}
 }
 
 // write appends one event as it is.
@@ -57,6 +58,7 @@ func (l *ledger) write(ctx context.Context, e Event) error {
 
 func (l *ledger) stamp(e Event) Event {
 	e.Time, e.Scope, e.RunID, e.Role = time.Now().UTC(), l.base.Scope, l.base.RunID, l.base.Role
+	e.Reason = l.clean(e.Reason)
 	return e
 }
 

@@ -38,6 +38,12 @@ func offered() map[string]struct {
 		abi.ModuleHTTP: {link.HTTP, map[string]hostFunc{
 			"send": (*run).send, "write": (*run).write, "wait": (*run).wait, "read": (*run).read, "close": (*run).closeHandle,
 		}},
+		abi.ModuleStream: {link.Stream, map[string]hostFunc{
+			"open": (*run).openStream, "write": (*run).write, "wait": (*run).wait, "read": (*run).read, "close": (*run).closeHandle,
+		}},
+		abi.ModuleCredentialStore:  {link.Store, map[string]hostFunc{"put": (*run).put}},
+		abi.ModuleCredentialReveal: {link.Reveal, map[string]hostFunc{"reveal": (*run).reveal}},
+		abi.ModuleCredentialSign:   {link.Sign, map[string]hostFunc{"sign": (*run).sign, "totp": (*run).totp}},
 	}
 }
 

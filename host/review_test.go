@@ -98,7 +98,7 @@ func TestAFreshCredentialIsNotBlamedForItsPredecessor(t *testing.T) {
 	if err != nil || entry.Stages[vaultstore.Current].Status != vaultstore.Active || len(res.Rejected) > 0 {
 		t.Errorf("rejected %v, stored %+v, %v", res.Rejected, entry.Stages[vaultstore.Current], err)
 	}
-	if got := w.source.requests(); len(got) != 2 || !strings.HasSuffix(got[1], "a-fresh-and-good-one") {
+	if got := w.source.requests(); len(got) < 2 || !strings.HasSuffix(got[1], "a-fresh-and-good-one") { // a 503 is asked again
 		t.Errorf("sent %q: the current value is not the one that goes out", got)
 	}
 }

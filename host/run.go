@@ -91,7 +91,8 @@ type run struct {
 	approvedEgress atomic.Pointer[[]manifests.EgressRule]
 
 	credentials map[string]*credential // by name and alias
-	surrogates  map[string]*credential
+	tokens      tokens
+	watch       watch
 
 	results        results
 	lastError      string
@@ -101,11 +102,14 @@ type run struct {
 	console        console
 
 	transport  http.RoundTripper
-	exchanges  map[uint32]*exchange
-	moving     sync.WaitGroup // the goroutines of exchanges
+	handles    map[uint32]handle
+	moving     sync.WaitGroup // the goroutines of handles
 	inFlight   atomic.Int64   // bytes of request bodies that are held. Shared.
 	lastHandle uint32
-	wake       chan struct{} // an exchange has moved on
+	wake       chan struct{} // a handle has moved on
+
+	pending []*credential // what put has stored
+	jars    jars
 
 	staged     map[string]json.RawMessage
 	done       *abi.Done
@@ -143,6 +147,7 @@ var (
 	errWall      = errors.New("the run took longer than its limit")
 	errAudit     = errors.New("the audit log cannot be written")
 	errSink      = errors.New("the records cannot be written")
+	errLeak      = errors.New("a secret turned up where none may be")
 )
 
 // stop ends the run for a reason: the first one counts.
@@ -153,6 +158,8 @@ func (r *run) stop(why error) {
 		s = abi.StatusRevoked
 	case errors.Is(why, errExpired):
 		s = abi.StatusExpired
+	case errors.Is(why, errLeak):
+		s = abi.StatusLeakBlocked
 	}
 	r.halted.CompareAndSwap(0, int64(s))
 	r.cancel(why)
@@ -174,7 +181,7 @@ func (h *Host) Run(ctx context.Context, c *Connector, o RunOptions) (Result, err
 		return r.outcome, err
 	}
 	defer h.leave(r)
-	t, release := h.connections(account{r.scope.Owner, r.scope.Connector, r.scope.Instance})
+	t, release := h.connections(account3(r.scope), r.manifest)
 	defer release()
 	r.transport = t
 	err = r.whole()
@@ -203,8 +210,8 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 		host: h, began: time.Now(), id: "run_" + strings.ToLower(rand.Text()), role: o.Role, opts: o, manifest: c.manifest, module: c.modules[o.Role],
 		scope: capabilities.Scope{Owner: o.Owner, Connector: c.manifest.ConnectorKey, Instance: o.Instance, Grant: o.Grant.GrantID},
 		sink:  o.Sink, wake: make(chan struct{}, 1),
-		credentials: map[string]*credential{}, surrogates: map[string]*credential{},
-		exchanges: map[uint32]*exchange{}, lastHandle: abi.FirstHandle - 1, staged: map[string]json.RawMessage{},
+		credentials: map[string]*credential{},
+		handles:     map[uint32]handle{}, lastHandle: abi.FirstHandle - 1, staged: map[string]json.RawMessage{},
 	}
 	if o.Observer == nil {
 		r.opts.Observer = logged{h.logger, r.id}
@@ -215,6 +222,7 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 	r.console.log = r.logLine
 	r.outcome = Result{RunID: r.id, Records: map[string]int64{}, StateCommitted: []string{}, Refusals: []Refusal{}, Rejected: []string{}}
 	r.ledger = newLedger(h.auditor, Event{Scope: r.scope, RunID: r.id, Role: r.role})
+	r.ledger.clean = r.clean
 	wall := defaultWall
 	if limit := c.manifest.Limits.Wall; limit > 0 {
 		wall = min(limit, maxWall)
@@ -339,7 +347,7 @@ func (r *run) guest() error {
 	if dump := r.host.knobs.MemoryDump; dump != nil {
 		memory.BeforeWipe = func(b []byte) { dump(r.id, b) }
 	}
-	defer r.closeExchanges()
+	defer r.closeHandles()
 	defer memory.Free()
 	mod, err := r.instantiate(memory)
 	if err != nil {
@@ -399,7 +407,11 @@ func (r *run) crash(err error) error {
 	if r.done != nil && r.done.Status != abi.Succeeded {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", errCrashed, profile.Clip(r.console.tail()+err.Error(), abi.MaxErrorBytes))
+	text := r.console.tail() + err.Error()
+	if r.checkOut([]byte(text), "the last words of the connector") != abi.StatusOK {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", errCrashed, profile.Clip(r.clean(text), abi.MaxErrorBytes))
 }
 
 // request is what is asked of capabilities.Decide for a credential.
@@ -431,6 +443,7 @@ func (r *run) refuse(f *Refusal) error {
 const maxRefusals = 256
 
 func (r *run) note(f Refusal) {
+	f.Thing, f.Reason = r.clean(f.Thing), r.clean(f.Reason)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, have := range r.outcome.Refusals {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/sallyport-host/sallyport/capabilities"
 )
@@ -23,6 +24,7 @@ type MemoryApprovals struct {
 
 type memoryScope struct {
 	serial    uint64
+	strikes   int // under the approval in force
 	envelopes [][]byte
 }
 
@@ -31,7 +33,10 @@ type memoryWatcher struct {
 	signal chan struct{}
 }
 
-var _ Approvals = (*MemoryApprovals)(nil)
+var (
+	_ Approvals = (*MemoryApprovals)(nil)
+	_ Suspender = (*MemoryApprovals)(nil)
+)
 
 // NewMemoryApprovals returns an empty store.
 func NewMemoryApprovals() *MemoryApprovals {
@@ -55,7 +60,7 @@ func (m *MemoryApprovals) Approve(a capabilities.Approval) (capabilities.Approva
 	if err != nil {
 		return capabilities.Approval{}, err
 	}
-	s.envelopes = nil // older ones are never in force again
+	s.envelopes, s.strikes = nil, 0 // older ones are never in force again
 	m.add(a.Scope, s, a.Serial, envelope)
 	return a, nil
 }
@@ -76,6 +81,19 @@ func (m *MemoryApprovals) Revoke(r capabilities.Revocation) error {
 	}
 	m.add(r.Scope, s, r.Serial, envelope)
 	return nil
+}
+
+// Strike implements [Suspender].
+func (m *MemoryApprovals) Strike(_ context.Context, scope capabilities.Scope) (suspended bool, err error) {
+	m.mu.Lock()
+	s := m.scope(scope)
+	s.strikes++
+	enough := s.strikes == MaxStrikes
+	m.mu.Unlock()
+	if !enough {
+		return false, nil
+	}
+	return true, m.Revoke(capabilities.Revocation{Scope: scope, At: time.Now().UTC()})
 }
 
 func (m *MemoryApprovals) scope(scope capabilities.Scope) *memoryScope {
@@ -191,6 +209,59 @@ func (m *MemoryState) Commit(_ context.Context, scope capabilities.Scope, cursor
 	}
 	for stream, cursor := range cursors {
 		m.scopes[scope][stream] = append(json.RawMessage(nil), cursor...)
+	}
+	return nil
+}
+
+// MemoryTurns is a [Turns] for one process.
+type MemoryTurns struct {
+	mu    sync.Mutex
+	locks map[turn]chan struct{}
+	marks map[turn][]byte
+}
+
+type turn struct {
+	scope capabilities.Scope
+	name  string
+}
+
+var _ Turns = (*MemoryTurns)(nil)
+
+// NewMemoryTurns returns one that nobody holds.
+func NewMemoryTurns() *MemoryTurns {
+	return &MemoryTurns{locks: map[turn]chan struct{}{}, marks: map[turn][]byte{}}
+}
+
+// Lock implements [Turns].
+func (m *MemoryTurns) Lock(ctx context.Context, scope capabilities.Scope, name string) (unlock func(), err error) {
+	m.mu.Lock()
+	lock, ok := m.locks[turn{scope, name}]
+	if !ok {
+		lock = make(chan struct{}, 1)
+		m.locks[turn{scope, name}] = lock
+	}
+	m.mu.Unlock()
+	select {
+	case lock <- struct{}{}:
+		return func() { <-lock }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Mark implements [Turns].
+func (m *MemoryTurns) Mark(_ context.Context, scope capabilities.Scope, name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.marks[turn{scope, name}], nil
+}
+
+// SetMark implements [Turns].
+func (m *MemoryTurns) SetMark(_ context.Context, scope capabilities.Scope, name string, mark []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.marks[turn{scope, name}] = mark; mark == nil {
+		delete(m.marks, turn{scope, name})
 	}
 	return nil
 }

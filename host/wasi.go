@@ -176,7 +176,7 @@ func (r *run) fdWrite(mod api.Module, stack []uint64) uint32 {
 // notAFile answers for what is a handle, which has its own functions, and for
 // what is nothing.
 func (r *run) notAFile(fd uint32) uint32 {
-	if _, ok := r.exchanges[fd]; ok {
+	if _, ok := r.handles[fd]; ok {
 		return wasiNotSup
 	}
 	return wasiBadF
@@ -194,7 +194,7 @@ func (r *run) fdRead(mod api.Module, stack []uint64) uint32 {
 }
 
 func (r *run) fdClose(_ api.Module, stack []uint64) uint32 {
-	if r.closeExchange(uint32(stack[0])) {
+	if r.closeOne(uint32(stack[0])) {
 		return wasiOK
 	}
 	return wasiBadF
@@ -204,7 +204,7 @@ func (r *run) fdClose(_ api.Module, stack []uint64) uint32 {
 func (r *run) fdStat(mod api.Module, stack []uint64) uint32 {
 	fd := uint32(stack[0])
 	var stat [24]byte
-	if _, ok := r.exchanges[fd]; ok {
+	if _, ok := r.handles[fd]; ok {
 		stat[0], stat[2] = typeStream, flagNonblock
 	} else if fd <= 2 {
 		stat[0] = typeCharacter
@@ -308,7 +308,7 @@ func (r *run) subscription(in []byte) subscription {
 		s.after = time.Duration(min(timeout, uint64(maxSleep)))
 	case eventRead, eventWrite:
 		s.fd = binary.LittleEndian.Uint32(in[16:])
-		if _, ok := r.exchanges[s.fd]; !ok && s.fd > 2 {
+		if _, ok := r.handles[s.fd]; !ok && s.fd > 2 {
 			s.bad = wasiBadF
 		}
 	default:
@@ -326,12 +326,12 @@ func (r *run) isReady(s *subscription) bool {
 	if s.tag == eventClock {
 		return false
 	}
-	x, ok := r.exchanges[s.fd]
+	x, ok := r.handles[s.fd]
 	if !ok {
 		return true // stdin is at its end; stdout and stderr take all
 	}
 	if s.tag == eventWrite {
-		return x.upload == nil || x.upload.writable()
+		return x.writable()
 	}
 	_, ready := x.ready(s.fd, false)
 	return ready

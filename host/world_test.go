@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -80,7 +81,7 @@ const testManifest = `{
   "options_schema": {"type": "object", "properties": {"base": {"type": "string"}, "case": {"type": "string"}}, "required": ["base", "case"]},
   "credentials_schema": {"type": "object", "properties": {
     "TOKEN": {"type": "string", "minLength": 4, "class": "long_lived_token", "obtained_via": ["user"], "aliases": ["ALIAS"],
-      "send_to": [{"origin": "${options.base}", "methods": ["GET", "POST"], "paths": ["/bearer", "/unauthorized", "/redirect", "/slow", "/unavailable", "/malformed"], "as": "header:Authorization"},
+      "send_to": [{"origin": "${options.base}", "methods": ["GET", "POST"], "paths": ["/bearer", "/unauthorized", "/redirect", "/slow", "/unavailable", "/malformed", "/mirror", "/reversed"], "as": "header:Authorization"},
                   {"origin": "${options.base}", "paths": ["/basic"], "as": "basic"}]},
     "ACCOUNT": {"type": "string", "identity": true},
     "SECRET_PASSWORD": {"type": "string", "class": "password", "obtained_via": ["user"],
@@ -115,6 +116,13 @@ func (s *source) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	switch req.URL.Path {
 	case "/bearer":
 		fmt.Fprint(w, "hello")
+	case "/mirror":
+		w.Header().Set("X-Echo", req.Header.Get("Authorization"))
+		fmt.Fprint(w, req.Header.Get("Authorization"))
+	case "/reversed":
+		value := []byte(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+		slices.Reverse(value)
+		_, _ = w.Write(value)
 	case "/unauthorized":
 		w.WriteHeader(401)
 	case "/unavailable":

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-host/sallyport/internal/audit"
 	"github.com/sallyport-host/sallyport/internal/home"
 	"github.com/sallyport-host/sallyport/internal/statefile"
+	"github.com/sallyport-host/sallyport/internal/turnfile"
 	"github.com/sallyport-host/sallyport/vaultstore"
 	"github.com/sallyport-host/sallyport/vaultstore/agefile"
 )
@@ -137,5 +138,10 @@ func (f diskFiles) openRest(ctx context.Context, vault *agefile.Store, s *Stores
 		return err
 	}
 	s.States, s.closers = states, append(s.closers, states.Close)
+	turns, err := turnfile.Open(f.home.LocksDir())
+	if err != nil {
+		return err
+	}
+	s.Turns, s.closers = turns, append(s.closers, turns.Close)
 	return nil
 }

@@ -200,6 +200,7 @@ func (a *App) host(ctx context.Context, stores *Stores, n Network) (*host.Host, 
 		WithApprovals(stores.Approvals).
 		WithAuditor(stores.Audit).
 		WithStateStore(stores.States).
+		WithTurns(stores.Turns).
 		WithMode(a.mode()).
 		WithCompileCache(a.Home.ModulesDir()).
 		WithLogger(a.Log)

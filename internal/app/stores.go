@@ -34,6 +34,7 @@ type Stores struct {
 	Approvals Approvals
 	Audit     Audit
 	States    host.StateStore
+	Turns     host.Turns
 	closers   []func() error
 }
 

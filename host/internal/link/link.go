@@ -29,6 +29,10 @@ const (
 	Credential
 	HTTP
 	WASI
+	Stream
+	Store
+	Reveal
+	Sign
 )
 
 // Problem is one import or export that is not right.
@@ -65,11 +69,42 @@ func entitlement(module string, m *manifests.Manifest, role abi.Role) (cap Caps,
 		if role == abi.RoleCollector {
 			return 0, "a collector may not store credentials", "move it to a module under /modules/bootstrap or /modules/auto_login"
 		}
-		return 0, later, "do without it"
-	case abi.ModuleCredentialSign, abi.ModuleCredentialReveal, abi.ModuleStream, abi.ModuleBrowser:
+		if !slices.ContainsFunc(m.Credentials, func(c manifests.Credential) bool { return len(c.Capture) > 0 }) {
+			return 0, "the manifest captures no credential", "add a rule to /credentials_schema/properties/NAME/capture"
+		}
+		return Store, "", ""
+	case abi.ModuleCredentialReveal:
+		if !declares(m, abi.AccessReveal) {
+			return 0, "no credential declares access reveal", "use it instead: the host puts it in where send_to says"
+		}
+		return Reveal, "", ""
+	case abi.ModuleCredentialSign:
+		if !declares(m, abi.AccessSign) && !declares(m, abi.AccessTOTP) {
+			return 0, "no credential declares access sign or totp", "add it to /credentials_schema/properties/NAME/access"
+		}
+		return Sign, "", ""
+	case abi.ModuleStream:
+		if !network() {
+			return 0, "the manifest does not ask for the binding network", "add it to /runtime_requirements/bindings"
+		}
+		if !slices.ContainsFunc(m.Egress, streamRule) {
+			return 0, "the manifest has no egress rule for imap, smtp or tls", "add one to /egress"
+		}
+		return Stream, "", ""
+	case abi.ModuleBrowser:
 		return 0, later, "do without it"
 	}
 	return 0, "there is no such import module", "import from sallyport:… or wasi_snapshot_preview1 only"
+}
+
+func declares(m *manifests.Manifest, access abi.Access) bool {
+	return slices.ContainsFunc(m.Credentials, func(c manifests.Credential) bool { return slices.Contains(c.Access, access) })
+}
+
+// streamRule reports whether a rule may allow a stream.
+func streamRule(r manifests.EgressRule) bool {
+	scheme, _, _ := strings.Cut(r.Origin, "://")
+	return !r.Deny && slices.Contains([]string{"imap", "imaps", "smtp", "smtps", "tls"}, scheme)
 }
 
 // webRule reports whether a rule may allow http or https: one whose origin is

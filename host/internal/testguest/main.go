@@ -218,6 +218,24 @@ var cases = map[string]func(base string, s start) string{
 		tell("get", get(base+"/bearer", [2]string{"Authorization", "Bearer " + token}))
 		return ""
 	},
+	"echo": func(base string, _ start) string {
+		token, _ := surrogate("TOKEN")
+		body := get(base+"/mirror", [2]string{"Authorization", "Bearer " + token})
+		tell("same", body == "get: 200 Bearer "+token || strings.HasSuffix(body, "Bearer "+token))
+		tell("record", token)
+		return ""
+	},
+	"leak": func(base string, _ start) string {
+		token, _ := surrogate("TOKEN")
+		value := []byte(get(base+"/reversed", [2]string{"Authorization", "Bearer " + token})) // no form the guard knows
+		for i, j := 0, len(value)-1; i < j; i, j = i+1, j-1 {
+			value[i], value[j] = value[j], value[i]
+		}
+		tell("before", "x")
+		tell("value", string(value))
+		tell("after", get(base+"/after"))
+		return ""
+	},
 	"names": func(string, start) string {
 		for _, name := range []string{"TOKEN", "ALIAS", "ACCOUNT", "UNDECLARED", "SECRET_PASSWORD", ""} {
 			v, r := surrogate(name)

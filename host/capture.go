@@ -1,0 +1,252 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/host/internal/guard"
+)
+
+// maxCaptureBody bounds an answer that a secret is taken out of by a JSON
+// pointer: it is held whole.
+const maxCaptureBody = 4 << 20
+
+// captureRule is one place in an answer that a rule takes a secret from.
+type captureRule struct {
+	c    *credential
+	from string // "header:X-Token", "json:/token", "set-cookie"
+}
+
+// captureRules lists what approved rules take out of an answer to o.
+func (r *run) captureRules(o *outgoing) (rules []captureRule) {
+	a := r.standing.Load().Approval
+	if a == nil {
+		return nil
+	}
+	for i := range r.bound.Credentials {
+		decl := &r.bound.Credentials[i]
+		for _, from := range a.Captures(decl, o.target) {
+			rules = append(rules, captureRule{r.credentials[decl.Name], from})
+		}
+	}
+	return rules
+}
+
+// capture takes the new secrets out of an answer and puts surrogates in their
+// places. It returns the body as it is now.
+func (r *run) capture(o *outgoing, res *http.Response) (io.Reader, abi.Status) {
+	rules := r.captureRules(o)
+	var pointers []captureRule
+	for _, rule := range rules {
+		kind, param, _ := strings.Cut(rule.from, ":")
+		switch kind {
+		case "header":
+			for i, value := range res.Header[param] {
+				token, s := r.captured(rule.c, value)
+				if s != abi.StatusOK {
+					return nil, s
+				}
+				res.Header[param][i] = token
+			}
+		case "json":
+			pointers = append(pointers, captureRule{rule.c, param})
+		}
+	}
+	if s := r.captureCookies(o, res, rules); s != abi.StatusOK {
+		return nil, s
+	}
+	if len(pointers) == 0 || res.StatusCode < 200 || res.StatusCode > 299 || res.Body == http.NoBody || o.target.Method == http.MethodHead {
+		return res.Body, abi.StatusOK
+	}
+	return r.captureJSON(o, res.Body, pointers)
+}
+
+// captured holds a value that was taken out of an answer, and returns its
+// surrogate. It is used as the credential's own would be, and put keeps it.
+func (r *run) captured(c *credential, value string) (token string, s abi.Status) {
+	if value == "" {
+		return "", abi.StatusOK
+	}
+	held := []byte(value)
+	h := &holding{
+		c: c, access: abi.AccessUse,
+		value: func() ([]byte, error) { return held, nil },
+		kept:  func() []byte { return held },
+	}
+	if !r.tokens.add(h) || !r.watch.add(h, held, c.decl.Class == abi.ClassPassword) {
+		return "", r.tooManySecrets()
+	}
+	return h.token, abi.StatusOK
+}
+
+func (r *run) tooManySecrets() abi.Status {
+	r.note(Refusal{Thing: "a new secret in an answer", Rule: "limit_secrets", Reason: "the run holds too many already"})
+	return abi.StatusExhausted
+}
+
+// captureJSON takes strings out of a JSON document. One that is none, or too
+// large to be searched, is not shown at all: the secret may be in it.
+func (r *run) captureJSON(o *outgoing, body io.Reader, pointers []captureRule) (io.Reader, abi.Status) {
+	doc, err := io.ReadAll(io.LimitReader(body, maxCaptureBody+1))
+	if err != nil {
+		return nil, abi.StatusUnavailable
+	}
+	if len(doc) > maxCaptureBody {
+		return nil, r.refuseAnswer(o, "a secret is to be taken out of it, and it is larger than 4 MiB", abi.StatusTooLarge)
+	}
+	for _, p := range pointers {
+		var s abi.Status
+		doc, err = replaceAt(doc, p.from, func(value string) (string, error) {
+			var token string
+			if token, s = r.captured(p.c, value); s != abi.StatusOK {
+				return "", errStopped
+			}
+			return token, nil
+		})
+		switch {
+		case s != abi.StatusOK:
+			return nil, s
+		case err != nil:
+			return nil, r.refuseAnswer(o, "a secret is to be taken out of it, and it is not JSON", abi.StatusUnavailable)
+		}
+	}
+	return bytes.NewReader(doc), abi.StatusOK
+}
+
+var errStopped = errors.New("stopped")
+
+// replaceAt puts put's answer in the place of the strings and numbers that a
+// JSON pointer leads to: several when a key stands twice. All else stays as
+// it is, byte by byte.
+func replaceAt(doc []byte, pointer string, put func(string) (string, error)) ([]byte, error) {
+	if !json.Valid(doc) {
+		return nil, errors.New("not JSON")
+	}
+	path := strings.Split(pointer, "/")[1:]
+	for i := range path {
+		path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(path[i])
+	}
+	for _, at := range slices.Backward(spans(doc, 0, path)) {
+		value := string(doc[at[0]:at[1]])
+		if value[0] == '"' {
+			if err := json.Unmarshal(doc[at[0]:at[1]], &value); err != nil {
+				return nil, err
+			}
+		} else if c := value[0]; c != '-' && (c < '0' || c > '9') {
+			continue // null, true, an object: no secret
+		}
+		in, err := put(value)
+		if err != nil {
+			return nil, err
+		}
+		doc = slices.Concat(doc[:at[0]], []byte(strconv.Quote(in)), doc[at[1]:]) // a surrogate needs no escapes
+	}
+	return doc, nil
+}
+
+// spans returns where in a valid document the values are that path leads to,
+// in order. base is where doc begins.
+func spans(doc []byte, base int, path []string) (found [][2]int) {
+	if len(path) == 0 {
+		return [][2]int{{base, base + len(doc)}}
+	}
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	open, err := dec.Token()
+	if err != nil || open != json.Delim('{') && open != json.Delim('[') {
+		return nil
+	}
+	for i := 0; dec.More(); i++ {
+		key := strconv.Itoa(i)
+		if open == json.Delim('{') {
+			name, err := dec.Token()
+			if err != nil {
+				return nil
+			}
+			key, _ = name.(string)
+		}
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return nil
+		}
+		if key == path[0] {
+			found = append(found, spans(value, base+int(dec.InputOffset())-len(value), path[1:])...)
+		}
+	}
+	return found
+}
+
+// captureCookies puts surrogates in the place of the cookies that a source
+// sets: each is a secret, whatever it is for. One that no rule names goes
+// back to where it came from, and nowhere else.
+func (r *run) captureCookies(o *outgoing, res *http.Response, rules []captureRule) abi.Status {
+	lines := res.Header["Set-Cookie"]
+	if len(lines) == 0 {
+		return abi.StatusOK
+	}
+	var session *credential
+	for _, rule := range rules {
+		if rule.from == "set-cookie" {
+			session = rule.c
+		}
+	}
+	kept := lines[:0]
+	for _, line := range lines {
+		cookie, err := http.ParseSetCookie(line)
+		if err != nil {
+			continue // nobody could send it back
+		}
+		if session == nil && guard.Rate([]byte(cookie.Value)) != guard.Strong {
+			kept = append(kept, line) // lang=en: it could not be looked for, and is none
+			continue
+		}
+		token, s := r.cookie(o, session, cookie)
+		if s != abi.StatusOK {
+			return s
+		}
+		name, rest, _ := strings.Cut(line, "=")
+		_, attributes, more := strings.Cut(rest, ";")
+		if line = name + "=" + token; more {
+			line += ";" + attributes
+		}
+		kept = append(kept, line)
+	}
+	if res.Header["Set-Cookie"] = kept; len(kept) == 0 {
+		delete(res.Header, "Set-Cookie")
+	}
+	return abi.StatusOK
+}
+
+// cookie returns the surrogate of a cookie that was set: the same for the
+// same value.
+func (r *run) cookie(o *outgoing, session *credential, set *http.Cookie) (token string, s abi.Status) {
+	if set.Value == "" || set.MaxAge < 0 {
+		if session != nil {
+			r.jars.set(session, o.url, set)
+		}
+		return "", abi.StatusOK
+	}
+	value := []byte(set.Value)
+	h := &holding{
+		c: session, origin: o.target.Origin, access: abi.AccessUse, passing: session == nil,
+		value: func() ([]byte, error) { return value, nil },
+	}
+	if session != nil {
+		jar := r.jars.set(session, o.url, set)
+		h.kept = jar.State
+	}
+	if have := r.jars.known(h, set); have != nil {
+		return have.token, abi.StatusOK
+	}
+	if !r.tokens.add(h) || guard.Rate(value) == guard.Strong && !r.watch.add(h, value, false) {
+		return "", r.tooManySecrets()
+	}
+	r.jars.know(h, set)
+	return h.token, abi.StatusOK
+}

@@ -1,0 +1,227 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/host/internal/oauth"
+	"github.com/sallyport-host/sallyport/vaultstore"
+)
+
+// due reports whether an OAuth access token has to be renewed before it is
+// used: there is none, it is near its end, or the source has refused it.
+func (c *credential) due(now time.Time) bool {
+	if c.decl.OAuth == nil || c.decl.OAuth.RefreshToken == "" {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entry == nil || c.refused {
+		return true
+	}
+	end, ahead := c.current.ExpiresAt, oauth.DefaultAhead
+	if obtained := c.current.ObtainedAt; !obtained.IsZero() {
+		ahead = min(ahead, end.Sub(obtained)/4)
+	}
+	return !end.IsZero() && !now.Before(end.Add(-ahead))
+}
+
+// renew gets a new access token for c: one refresh for all who wait for it, in
+// all processes. Nothing of it is ever a guest's. When only the owner can go
+// on, it says so once and leaves c as it is.
+func (r *run) renew(c *credential) error {
+	p, err := r.provider(c)
+	if err != nil {
+		return err
+	}
+	refresh := r.credentials[c.decl.OAuth.RefreshToken]
+	client := &oauth.Client{Transport: &ownCalls{r, c}}
+	job := oauth.Job{
+		Key:     fmt.Sprintf("%q", r.scope.Address(c.decl.Name)),
+		Store:   &tokenStore{r.host.vault, r.scope, c.decl.Name, c.decl.Class, refresh.decl.Name, refresh.decl.Class},
+		Lock:    turnLock{r.host.turns, r.scope, c.decl.Name},
+		Journal: turnJournal{r.host.turns, r.scope, c.decl.Name},
+		Refresh: func(ctx context.Context, token vaultstore.Secret) (oauth.Tokens, error) {
+			return client.Refresh(ctx, oauth.Request{Provider: p, RefreshToken: token})
+		},
+		Log: r.host.logger.With("run", r.id, "name", c.decl.Name),
+	}
+	c.mu.Lock()
+	if c.refused {
+		job.Refused = c.current.Value
+	}
+	c.mu.Unlock()
+	_, err = r.host.renewals.Renew(r, job)
+	e := Event{Kind: EventCredential, Op: "renew", Name: c.decl.Name, Class: c.decl.Class, Allowed: err == nil, Rule: "oauth2"}
+	if err != nil && r.Err() == nil {
+		e.Reason = oneLine(r.clean(err.Error()))
+	}
+	if auditErr := r.ledger.decided(context.WithoutCancel(r), question{op: "renew", name: c.decl.Name}, e); auditErr != nil {
+		return fmt.Errorf("%w: %w", errAudit, auditErr)
+	}
+	switch {
+	case err == nil, errors.Is(err, oauth.ErrNotStored):
+		return nil
+	case errors.Is(err, oauth.ErrNeedsReauthorisation):
+		r.note(Refusal{
+			Thing: "credential " + c.decl.Name, Rule: string(capabilities.RuleRejected), Reason: err.Error(),
+			Remedy: "run: " + capabilities.AuthorizeCommand(r.scope, c.decl.Name), NeedsOwner: true,
+		})
+		return nil // what is stored says that it is missing or at its end
+	}
+	return err
+}
+
+// provider puts together whom a token is renewed with. Each credential that
+// takes part is decided like a use.
+func (r *run) provider(c *credential) (oauth.Provider, error) {
+	o := c.decl.OAuth
+	p := oauth.Provider{
+		TokenURL: o.TokenURL, AuthorizationURL: o.AuthorizationURL, DeviceAuthorizationURL: o.DeviceAuthorizationURL,
+		ClientAuth: o.ClientAuth, Scopes: o.Scopes,
+	}
+	if id, ok := r.bound.Options[o.ClientID].(string); ok {
+		p.ClientID = id
+	} else if o.ClientID != "" {
+		value, err := r.takePart(o.ClientID)
+		if err != nil {
+			return p, err
+		}
+		p.ClientID = string(value.Reveal())
+	}
+	if o.ClientSecret != "" {
+		value, err := r.takePart(o.ClientSecret)
+		if err != nil {
+			return p, err
+		}
+		p.ClientSecret = value
+	}
+	return p, nil
+}
+
+// takePart returns a credential that the host itself sends to a token
+// endpoint.
+func (r *run) takePart(name string) (vaultstore.Secret, error) {
+	c, v, err := r.ask(name)
+	switch {
+	case err != nil:
+		return vaultstore.Secret{}, err
+	case !v.Allowed:
+		return vaultstore.Secret{}, &Refusal{Thing: "credential " + name, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.Value, nil
+}
+
+// tokenStore keeps an access token and its refresh token at their addresses.
+// The generation is the refresh token's: every write writes it.
+type tokenStore struct {
+	vault        vaultstore.Store
+	scope        capabilities.Scope
+	access       string
+	accessClass  abi.Class
+	refresh      string
+	refreshClass abi.Class
+}
+
+func (s *tokenStore) Get(ctx context.Context) (state oauth.State, err error) {
+	refresh, err := s.entry(ctx, s.refresh)
+	if err != nil {
+		return state, err
+	}
+	access, err := s.entry(ctx, s.access)
+	if err != nil {
+		return state, err
+	}
+	a, r := access.Stages[vaultstore.Current], refresh.Stages[vaultstore.Current]
+	state = oauth.State{
+		Access: a.Value, ObtainedAt: a.ObtainedAt, ExpiresAt: a.ExpiresAt,
+		Refresh: r.Value, Rejected: r.Status == vaultstore.Rejected, Generation: refresh.Generation,
+	}
+	if a.Status == vaultstore.Rejected {
+		state.Access = vaultstore.Secret{} // the source refused it: renew it
+	}
+	return state, nil
+}
+
+func (s *tokenStore) entry(ctx context.Context, name string) (vaultstore.Entry, error) {
+	e, err := s.vault.Get(ctx, s.scope.Address(name))
+	if errors.Is(err, vaultstore.ErrNotFound) {
+		return vaultstore.Entry{}, nil
+	}
+	return e, err
+}
+
+// Put writes the refresh token first: an access token that is lost costs a
+// refresh, a refresh token the owner's time.
+func (s *tokenStore) Put(ctx context.Context, next oauth.State, expect uint64) (generation uint64, err error) {
+	old, err := s.entry(ctx, s.refresh)
+	if err != nil {
+		return 0, err
+	}
+	v := old.Stages[vaultstore.Current]
+	if v.Provenance == "" {
+		v.Provenance = vaultstore.AutoBootstrapped
+	}
+	if !v.Value.Equal(next.Refresh) {
+		v.ObtainedAt = next.ObtainedAt
+	}
+	v.Value, v.Status, v.Reason, v.LastUsed = next.Refresh, vaultstore.Active, "", time.Now().UTC()
+	if next.Rejected {
+		v.Status, v.Reason = vaultstore.Rejected, "the source no longer takes it"
+	}
+	generation, err = s.vault.Put(ctx, vaultstore.Entry{
+		Address: s.scope.Address(s.refresh), Class: s.refreshClass, Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: v},
+	}, expect)
+	if err != nil || next.Rejected || next.Access.Len() == 0 {
+		return generation, err
+	}
+	_, err = s.vault.Put(ctx, vaultstore.Entry{
+		Address: s.scope.Address(s.access), Class: s.accessClass, Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: {
+			Value: next.Access, Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Active, ObtainedAt: next.ObtainedAt, ExpiresAt: next.ExpiresAt,
+		}},
+	}, vaultstore.AnyGeneration)
+	return generation, err
+}
+
+type turnLock struct {
+	Turns
+	scope capabilities.Scope
+	name  string
+}
+
+func (l turnLock) Lock(ctx context.Context) (unlock func(), err error) {
+	return l.Turns.Lock(ctx, l.scope, l.name)
+}
+
+type turnJournal struct {
+	turns Turns
+	scope capabilities.Scope
+	name  string
+}
+
+func (j turnJournal) Read(ctx context.Context) (m oauth.Mark, err error) {
+	text, err := j.turns.Mark(ctx, j.scope, j.name)
+	if err != nil || text == nil {
+		return m, err
+	}
+	return m, json.Unmarshal(text, &m)
+}
+
+func (j turnJournal) Write(ctx context.Context, m oauth.Mark) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return j.turns.SetMark(ctx, j.scope, j.name, text)
+}
+
+func (j turnJournal) Clear(ctx context.Context) error {
+	return j.turns.SetMark(ctx, j.scope, j.name, nil)
+}
