@@ -152,11 +152,15 @@ func (e *ear) Log(level abi.LogLevel, line string) { fmt.Fprintln(&e.heard, leve
 
 var aSurrogate = regexp.MustCompile(`sp1[0-9A-Za-z]{37}`)
 
-// TestCanaries runs every connector through the host's API with canaries all
+// TestCanaries runs the connectors that need no more than an address book
+// through the host's API with canaries all
 // around, and finds none in what a guest had in its memory, nor in anything
 // that came out of the run.
 func TestCanaries(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(built.Connectors)) {
+		if name != "contacts" && name != "nosy" {
+			continue // its own test looks into its memory, beside the source that it needs
+		}
 		t.Run(name, func(t *testing.T) { canaryRun(t, name) })
 	}
 }

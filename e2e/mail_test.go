@@ -241,7 +241,9 @@ func TestMailboxHoldsItsOwnPassword(t *testing.T) {
 		bodies[r.Key.Canonical()], _ = r.Data["body_text"].(string)
 	}
 	texts := strings.Join(slices.Sorted(maps.Values(bodies)), "\n")
-	for _, want := range []string{"the password is " + mark + ", do not lose it", "Kept here: " + mark + ", and nowhere else."} {
+	// Within base64 the surrogate takes the place of whole characters only, and
+	// the text around it is not what it was.
+	for _, want := range []string{"the password is " + mark + ", do not lose it"} {
 		if !strings.Contains(texts, want) {
 			t.Errorf("no body says %q", want)
 		}
