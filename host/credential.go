@@ -97,8 +97,8 @@ func (c *credential) expire(now time.Time) {
 	}
 }
 
-// refresh reads the value from the vault, when it was not read of late. Only
-// the guest's thread does, and it holds no lock meanwhile: the vault may be
+// refresh reads the value from the vault, when it was not read of late, and
+// has it renewed when it is due. It holds no lock meanwhile: the vault may be
 // slow, and the warden must not wait for it.
 func (r *run) refresh(c *credential) error {
 	c.mu.Lock()
