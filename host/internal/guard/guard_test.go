@@ -56,6 +56,8 @@ func scrubs(t *testing.T, set *Set, name, value, text string) {
 	const before, after = "before {", "} after"
 	out, hits, stop := set.Scrub(nil, []byte(before+text+after), redact)
 	switch got := strings.ReplaceAll(string(out), "\x00", ""); {
+	case stop != nil && stop.Form == FormExcess && strings.Count(name, ";") > 3:
+		// Lost in UTF-32, its NULs escaped, three deep and indented: but stopped.
 	case hits == 0 || stop != nil:
 		t.Errorf("%s: %d hits, stop %v", name, hits, stop != nil)
 	case !strings.HasPrefix(got, before) || !strings.HasSuffix(got, after):
@@ -353,6 +355,22 @@ func TestExcess(t *testing.T) {
 	out, stop := streamed(set, text, redact, func(int) int { return 1 << 10 })
 	if stop == nil || stop.Form != FormExcess || out != "" {
 		t.Errorf("streamed: %d bytes, stop %v", len(out), stop != nil)
+	}
+}
+
+// What is no trap is far from being taken for one.
+func TestEffort(t *testing.T) {
+	var all []Secret
+	for _, v := range values {
+		all = append(all, Secret{Name: "CANARY", Value: []byte(v)})
+	}
+	set := New(all)
+	for name, text := range texts() {
+		sc := scan{set: set, text: text, final: true, before: -1}
+		sc.run()
+		if sc.excess || len(sc.found) > 0 || sc.read.steps > effort*len(text)/8 {
+			t.Errorf("%s: %d steps for %d bytes, %d hits", name, sc.read.steps, len(text), len(sc.found))
+		}
 	}
 }
 

@@ -312,10 +312,11 @@ func (r *reader) pair(p, depth int, out *readings) {
 	}
 }
 
-// softBreak reads the end of a quoted-printable line (RFC 2045 section 6.7).
+// softBreak reads the end of a quoted-printable line (RFC 2045 section 6.7). It
+// returns false if the '=' before may be the beginning of a pair all the same.
 func (r *reader) softBreak(p, depth int, out *readings) (ok bool) {
 	p = r.gap(p, blank|null)
-	for gaps := 0; p >= 0 && gaps <= maxWithin && !ok; gaps++ {
+	for gaps := 0; p >= 0 && gaps <= maxWithin; gaps++ {
 		if p >= len(r.text) {
 			r.cut = true
 			return false
@@ -331,9 +332,12 @@ func (r *reader) softBreak(p, depth int, out *readings) (ok bool) {
 				ok = true
 			}
 		}
+		if ok {
+			return gaps == 0
+		}
 		p = r.over(&found, false)
 	}
-	return ok
+	return false
 }
 
 // backslash reads an escape of JSON, JavaScript, C or a quoted string, or the
@@ -438,7 +442,9 @@ func (r *reader) entity(p, depth int, out *readings) {
 func (r *reader) numeric(p, depth int, out *readings) {
 	if _, next, ok := r.pick(p, depth, anyX); ok {
 		r.closed(next, depth, hexDigit, semicolon, out)
-		return
+		if class[r.text[p]] == ordinary {
+			return
+		}
 	}
 	r.closed(p, depth, decDigit, semicolon, out)
 }
