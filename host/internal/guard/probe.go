@@ -63,27 +63,35 @@ func (w *walk) end() {
 	}
 }
 
+// follow reads on as long as there is one way only, then it leaves those there
+// are.
 func (w *walk) follow(s state) {
-	for s.k < gramLen && s.p < len(w.text) && class[w.text[s.p]] == ordinary && !(s.indent && isBlank(rune(w.text[s.p]))) {
-		if !w.add(&s, w.text[s.p]) {
+	for {
+		for s.k < gramLen && s.p < len(w.text) && class[w.text[s.p]] == ordinary && !(s.indent && isBlank(rune(w.text[s.p]))) {
+			if !w.add(&s, w.text[s.p]) {
+				return
+			}
+			s.p++
+		}
+		switch {
+		case s.k == gramLen:
+			w.grams(w.from, s.word)
+			return
+		case s.p >= len(w.text):
+			w.cut = true
+			return
+		case s.gaps > maxGaps:
 			return
 		}
-		s.p++
-	}
-	switch {
-	case s.k == gramLen:
-		w.grams(w.from, s.word)
-		return
-	case s.p >= len(w.text):
-		w.cut = true
-		return
-	case s.gaps > maxGaps:
-		return
-	}
-	if char, next := w.read.simple(s.p); next >= 0 && char != '\n' && !s.indent {
+		char, next := w.read.simple(s.p)
+		if next < 0 || char == '\n' || s.indent {
+			break
+		}
 		w.char(s, w.text[s.p], s.p+1)
-		w.char(s, char, next)
-		return
+		if !w.add(&s, char) {
+			return
+		}
+		s.p = next
 	}
 	w.read.cut = false
 	var all readings

@@ -141,7 +141,7 @@ func (sc *scan) plausible(e int) bool {
 	case '%':
 		return role&hexDigit != 0 && (class[rest[2]] != ordinary || roles[rest[2]]&hexDigit != 0)
 	case '&':
-		return role&(number|nameChar) != 0
+		return role&number != 0 || role&nameChar != 0 && mayName(rest[1:])
 	default:
 		return role&punctuation == 0 || sc.set.filter.inside[canon[rest[1]]]
 	}
@@ -169,6 +169,21 @@ func (sc *scan) escape(e int) {
 	}
 }
 
+// mayName reports whether text may begin with the name of an entity.
+func mayName(text []byte) bool {
+	for n, c := range text[:min(len(text), maxEntity+1)] {
+		switch {
+		case class[c] != ordinary:
+			return true
+		case c == ';':
+			return entities[string(text[:n])] != 0
+		case roles[c]&nameChar == 0:
+			return false
+		}
+	}
+	return len(text) <= maxEntity
+}
+
 // quickNull does what probe does for the NULs of UTF-16, when nothing else is
 // between.
 func (sc *scan) quickNull(e int) bool {
@@ -185,7 +200,17 @@ func (sc *scan) quickNull(e int) bool {
 // quickBreak does what probe does for a line break at e that ends at near, with
 // indentation at far, when nothing else is between.
 func (sc *scan) quickBreak(e, near, far int) bool {
-	text := sc.text
+	text, f := sc.text, &sc.set.filter
+	if far < len(text) && class[text[far]] == introduce {
+		// Often a quotation mark, which ends all but a run of signs.
+		if char, next := sc.read.simple(far); next >= 0 && !f.near[canon[char]] && !f.near[text[far]] {
+			sc.grams4(e)
+			if far-near+1 >= gramLen && f.near[sign] {
+				sc.grams(e, fourSigns)
+			}
+			return true
+		}
+	}
 	if far+gramLen > len(text) || text[far] == '+' || !allOrdinary(text[near:far+gramLen]) {
 		return false
 	}
@@ -193,7 +218,7 @@ func (sc *scan) quickBreak(e, near, far int) bool {
 	word := word32(text, far)
 	sc.grams(e, word)
 	// The break may be a space, and of the blanks any number may count.
-	if sc.set.filter.near[sign] {
+	if f.near[sign] {
 		for range min(far-near+1, gramLen) {
 			word = word<<8 | sign
 			sc.grams(e, word)
@@ -201,6 +226,8 @@ func (sc *scan) quickBreak(e, near, far int) bool {
 	}
 	return true
 }
+
+const fourSigns = sign | sign<<8 | sign<<16 | sign<<24
 
 func allOrdinary(text []byte) bool {
 	all := ordinary
