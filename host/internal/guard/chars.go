@@ -50,7 +50,6 @@ const (
 	anyX
 	anyU
 	punctuation
-	slash
 )
 
 var roles = func() (t [256]uint16) {
@@ -73,7 +72,7 @@ var roles = func() (t [256]uint16) {
 		}
 	}
 	for c, role := range map[byte]uint16{
-		'#': number, ';': semicolon, '{': braceOpen, '}': braceClose, 'x': anyX, 'X': anyX, 'u': anyU, 'U': anyU, '\\': slash,
+		'#': number, ';': semicolon, '{': braceOpen, '}': braceClose, 'x': anyX, 'X': anyX, 'u': anyU, 'U': anyU,
 	} {
 		t[c] |= role
 	}
