@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host/internal/cookies"
+	"github.com/sallyport-host/sallyport/host/internal/guard"
 	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -97,8 +99,8 @@ func (c *credential) expire(now time.Time) {
 	}
 }
 
-// refresh reads the value from the vault, when it was not read of late. Only
-// the guest's thread does, and it holds no lock meanwhile: the vault may be
+// refresh reads the value from the vault, when it was not read of late, and
+// has it renewed when it is due. It holds no lock meanwhile: the vault may be
 // slow, and the warden must not wait for it.
 func (r *run) refresh(c *credential) error {
 	c.mu.Lock()
@@ -247,6 +249,9 @@ func (r *run) watchOut(c *credential, class abi.Class) error {
 		for _, v := range state.Values() {
 			values = append(values, []byte(v))
 		}
+	}
+	if u, err := url.Parse(string(value)); err == nil && u.Host != "" && guard.Rate([]byte(u.RequestURI())) == guard.Strong {
+		values = append(values, []byte(u.RequestURI())) // a source writes its own addresses without their origin
 	}
 	for _, v := range values {
 		if !r.watch.add(c.held, v, class == abi.ClassPassword) {

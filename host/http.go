@@ -62,6 +62,7 @@ type outgoing struct {
 	header http.Header
 	used   []sent
 
+	draft *surrogate.Draft
 	sigv4 *holding // signs the request when it is ready
 
 	misplaced string // the credential whose surrogate stands where it may not
@@ -79,10 +80,16 @@ func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
 	}
 	o, s := r.readHead(head)
 	if s == abi.StatusOK {
+		s = r.checkHeaders(o)
+	}
+	if s == abi.StatusOK {
+		s = r.locate(o)
+	}
+	if s == abi.StatusOK {
 		s = r.mayReach(o)
 	}
 	if s == abi.StatusOK {
-		s = r.fillHeaders(o)
+		s = r.fill(o)
 	}
 	if s == abi.StatusOK {
 		body, s = r.filled(o, body)
@@ -118,10 +125,9 @@ func (r *run) filled(o *outgoing, body []byte) ([]byte, abi.Status) {
 	return out, abi.StatusOK
 }
 
-// readHead decodes a request's head and refuses what could be read in two
-// ways.
+// readHead decodes a request's head.
 func (r *run) readHead(text []byte) (*outgoing, abi.Status) {
-	o := &outgoing{header: http.Header{}}
+	o := &outgoing{}
 	head, err := parseHead(text)
 	if err != nil {
 		return nil, r.refuseRequest(o, "request_head", err.Error(), "see abi/ABI.md, section 7", abi.StatusInvalid)
@@ -130,20 +136,69 @@ func (r *run) readHead(text []byte) (*outgoing, abi.Status) {
 	if len(o.head.URL) > abi.MaxURLBytes || len(o.head.Headers) > abi.MaxHeaders {
 		return nil, abi.StatusTooLarge
 	}
-	if token, found := surrogate.In(o.head.Method+" "+o.head.URL, r.tokens.live); found {
-		return nil, r.misplaced(o, token, "the URL")
-	}
-	u, err := url.Parse(o.head.URL)
-	if err != nil || strings.Contains(o.head.URL, "#") || !plainQuery(u.RawQuery) {
-		return nil, r.refuseRequest(o, "request_url", "the URL cannot be read, or not in one way only", "escape it, and leave out the fragment", abi.StatusInvalid)
-	}
-	o.url = u
-	if o.target, err = manifests.TargetOf(o.head.Method, u); err != nil {
-		return nil, r.refuseRequest(o, "request_url", err.Error(), "", abi.StatusInvalid)
-	}
-	// What is dialled is what was decided, not another spelling of it.
-	_, u.Host, _ = strings.Cut(o.target.Origin.String(), "://")
 	return o, abi.StatusOK
+}
+
+// locate finds where the request goes, and refuses what could be read in two
+// ways.
+func (r *run) locate(o *outgoing) (s abi.Status) {
+	draft, err := surrogate.Locate(surrogate.Request{Method: o.head.Method, URL: o.head.URL, Headers: o.head.Headers}, r.tokens.live)
+	if err == nil && draft.Whole != "" {
+		err = draft.Open(r.peek)
+	}
+	if err != nil {
+		return r.unfilled(o, err)
+	}
+	o.draft, o.target = draft, draft.Target
+	if r.watch.guards(o.target.Origin) && slices.ContainsFunc(o.head.Headers, asksForPart) {
+		return r.refuseRequest(o, "range", "a part of an answer is asked for where a credential may be echoed", "ask for all of it", abi.StatusDenied)
+	}
+	return abi.StatusOK
+}
+
+func asksForPart(pair [2]string) bool {
+	name := textproto.CanonicalMIMEHeaderKey(pair[0])
+	return name == "Range" || name == "If-Range"
+}
+
+// peek reads the value that is a whole URL, to see where it leads: that is
+// what is then decided on.
+func (r *run) peek(token string) ([]byte, error) {
+	h := r.tokens.get(token)
+	if h.c == nil || h.sigv4 != nil {
+		return nil, &refusedUse{abi.StatusDenied}
+	}
+	if h.value != nil {
+		return h.value()
+	}
+	if err := r.refresh(h.c); err != nil {
+		return nil, &refusedUse{r.unavailable(fmt.Errorf("vault: %w", err))}
+	}
+	value, _ := h.c.value()
+	return value, nil
+}
+
+// fill puts values in where surrogates stand. What a value makes of the path
+// has to be allowed too.
+func (r *run) fill(o *outgoing) abi.Status {
+	resolve := func(token string, at manifests.Position, target manifests.Target) ([]byte, error) {
+		return r.resolve(o, token, at, target)
+	}
+	if o.sigv4 != nil {
+		if _, err := resolve(o.sigv4.token, manifests.Position{Kind: manifests.AsHeader, Param: "Authorization"}, o.target); err != nil {
+			return r.unfilled(o, err)
+		}
+	}
+	ready, err := o.draft.Fill(resolve)
+	if err != nil {
+		return r.unfilled(o, err)
+	}
+	o.url, o.header = ready.URL, ready.Header
+	if ready.Target == o.target {
+		return abi.StatusOK
+	}
+	o.target = ready.Target
+	return r.mayReach(o)
 }
 
 // parseHead decodes a head that has one reading.
@@ -194,17 +249,6 @@ func headerPairs(v any) (pairs [][2]string, ok bool) {
 	return pairs, ok
 }
 
-// plainQuery reports whether a query is made of the characters of a URI
-// (RFC 3986), so that it stays one word of the request line.
-func plainQuery(q string) bool {
-	for i := range len(q) {
-		if c := q[i]; c <= 0x20 || c >= 0x7f || strings.IndexByte("\"#<>\\^`{}|", c) >= 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // mayReach asks the egress rules, and for plain http the operator's
 // exceptions.
 func (r *run) mayReach(o *outgoing) abi.Status {
@@ -237,8 +281,10 @@ func allowFlag(o manifests.Origin) string {
 	return fmt.Sprintf("--allow-address %s=ADDRESS:%d", o.Host, o.Port)
 }
 
-// fillHeaders checks the headers and puts values in where surrogates stand.
-func (r *run) fillHeaders(o *outgoing) abi.Status {
+// checkHeaders refuses headers that a guest may not set, and takes out those
+// that are the host's to write.
+func (r *run) checkHeaders(o *outgoing) abi.Status {
+	kept := o.head.Headers[:0]
 	for _, pair := range o.head.Headers {
 		name, value := textproto.CanonicalMIMEHeaderKey(pair[0]), pair[1]
 		if token, found := surrogate.In(pair[0], r.tokens.live); found {
@@ -247,37 +293,26 @@ func (r *run) fillHeaders(o *outgoing) abi.Status {
 		if !httpguts.ValidHeaderFieldName(pair[0]) || !httpguts.ValidHeaderFieldValue(value) {
 			return r.refuseRequest(o, "header", "a header is malformed", "", abi.StatusInvalid)
 		}
-		if hostsOwn(name) {
+		if hostsOwn(strings.ReplaceAll(name, "_", "-")) {
 			return r.refuseRequest(o, "header", "header "+oneLine(name)+" is the host's to set", "leave it out", abi.StatusDenied)
 		}
 		if name == "Accept-Encoding" {
 			continue // the host asks for what it can undo
 		}
-		if (name == "Range" || name == "If-Range") && r.watch.guards(o.target.Origin) {
-			return r.refuseRequest(o, "range", "a part of an answer is asked for where a credential may be echoed", "ask for all of it", abi.StatusDenied)
-		}
 		if h := r.tokens.get(value); h != nil && h.sigv4 != nil && name == "Authorization" {
-			if _, err := r.resolve(o, value, manifests.Position{Kind: manifests.AsHeader, Param: name}, o.target); err != nil {
-				return r.unfilled(o, name, err)
-			}
 			o.sigv4 = h
 			continue
 		}
-		filled, err := surrogate.Header(name, value, r.tokens.live, func(token string, at manifests.Position) ([]byte, error) {
-			return r.resolve(o, token, at, o.target)
-		})
-		if err != nil {
-			return r.unfilled(o, name, err)
-		}
-		o.header.Add(name, filled)
+		kept = append(kept, pair)
 	}
+	o.head.Headers = kept
 	return abi.StatusOK
 }
 
 // hostsOwn lists the headers that frame a message, or that go to a proxy.
 func hostsOwn(name string) bool {
 	switch name {
-	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Te", "Trailer", "Expect":
+	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Te", "Trailer", "Expect", "Http2-Settings":
 		return true
 	}
 	return strings.HasPrefix(name, "Proxy-")
@@ -296,13 +331,23 @@ type refusedUse struct{ status abi.Status }
 
 func (e *refusedUse) Error() string { return e.status.Text() }
 
-// unfilled sorts why a header could not be filled.
-func (r *run) unfilled(o *outgoing, name string, err error) abi.Status {
+// unfilled sorts why a request could not be put together.
+func (r *run) unfilled(o *outgoing, err error) abi.Status {
 	var refused *refusedUse
-	if errors.As(err, &refused) {
+	var place *surrogate.PlaceError
+	var value *surrogate.ValueError
+	switch {
+	case errors.As(err, &refused):
 		return refused.status
+	case errors.As(err, &place):
+		return r.misplaced(o, place.Token, place.Where)
+	case errors.As(err, &value):
+		h := r.tokens.get(value.Token)
+		return r.refuseRequest(o, "position", fmt.Sprintf("%s as %s: %s", h.name(), value.At, value.Reason), "store another value, or send it elsewhere", abi.StatusInvalid)
+	case errors.Is(err, surrogate.ErrTooMany):
+		return r.refuseRequest(o, "surrogate_position", err.Error(), "", abi.StatusTooLarge)
 	}
-	return r.refuseRequest(o, "position", "header "+oneLine(name)+": "+err.Error(), "", abi.StatusLeakBlocked)
+	return r.refuseRequest(o, "request_url", err.Error(), "", abi.StatusInvalid)
 }
 
 // resolve decides whether a surrogate's value may go where it stands, and
@@ -332,15 +377,18 @@ func (r *run) resolve(o *outgoing, token string, at manifests.Position, target m
 		r.note(Refusal{Thing: fmt.Sprintf("sending %s to %s as %s", c.decl.Name, target.Origin, at), Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)})
 		return nil, &refusedUse{v.Status}
 	}
-	if h.sigv4 != nil && (o.sigv4 != nil || at.Param != "Authorization") {
+	if h.sigv4 != nil && h != o.sigv4 {
 		return nil, &refusedUse{r.misplaced(o, token, "the middle of something: a signature stands alone in Authorization")}
+	}
+	if h.sigv4 != nil {
+		return nil, nil // it is computed when the request is ready
 	}
 	if h.value != nil {
 		value, err := h.value()
 		if err != nil {
 			return nil, &refusedUse{r.unavailable(err)}
 		}
-		return asCookies(value, at, o.url), nil
+		return asCookies(value, at, target), nil
 	}
 	if err := r.watchOut(c, v.Class); err != nil {
 		return nil, &refusedUse{r.unavailable(err)}
@@ -349,12 +397,16 @@ func (r *run) resolve(o *outgoing, token string, at manifests.Position, target m
 	if use := (sent{c, epoch}); !slices.Contains(o.used, use) {
 		o.used = append(o.used, use)
 	}
-	return asCookies(value, at, o.url), nil
+	return asCookies(value, at, target), nil
 }
 
-// asCookies writes a stored session as the cookies that go to u.
-func asCookies(value []byte, at manifests.Position, u *url.URL) []byte {
-	if at.Kind != manifests.AsCookie || u == nil {
+// asCookies writes a stored session as the cookies that go to target.
+func asCookies(value []byte, at manifests.Position, target manifests.Target) []byte {
+	if at.Kind != manifests.AsCookie {
+		return value
+	}
+	u, err := url.Parse(target.Origin.String() + target.Path)
+	if err != nil {
 		return value
 	}
 	state, err := cookies.Parse(value)

@@ -149,20 +149,16 @@ func (r *run) inbound(origin manifests.Origin) func(dst, chunk []byte, last bool
 	}
 }
 
-// outbound returns what the body of a request is passed through: values that
-// the guest has built in stop it, and then surrogates become values.
+// outbound returns what the body of a request is passed through: a value that
+// the guest has built in stops it, and then surrogates become values.
 func (r *run) outbound(o *outgoing) func(chunk []byte, last bool) ([]byte, abi.Status) {
 	var stream *guard.Stream
 	var seen *lookout
-	scan := surrogate.Scanner{Live: r.tokens.live}
+	resolve := func(token string, at manifests.Position, target manifests.Target) ([]byte, error) {
+		return r.resolve(o, token, at, target)
+	}
+	body := surrogate.NewBody(o.header.Get("Content-Type"), r.tokens.live, resolve, o.target)
 	return func(chunk []byte, last bool) ([]byte, abi.Status) {
-		chunk, found := scan.Next(chunk)
-		if found {
-			return nil, r.misplaced(o, scan.Found, "the body")
-		}
-		if last {
-			chunk = append(chunk, scan.Rest()...)
-		}
 		now := r.watch.now.Load()
 		var stop *guard.Hit
 		switch {
@@ -181,6 +177,13 @@ func (r *run) outbound(o *outgoing) func(chunk []byte, last bool) ([]byte, abi.S
 		if stop != nil {
 			return nil, r.leaked(now.values[stop.Secret].holding.name(), stop.Form, "the body of a request to "+o.target.Origin.String())
 		}
-		return chunk, abi.StatusOK
+		out, err := body.Next(nil, chunk)
+		if err == nil && last {
+			out, err = body.Rest(out)
+		}
+		if err != nil {
+			return nil, r.unfilled(o, err)
+		}
+		return out, abi.StatusOK
 	}
 }

@@ -72,7 +72,7 @@ func TestASurrogateAnywhereElseStopsTheRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, w.findings(),
-		"other header: send -1", "url: send -10", "path: send -10", "header name: send -10",
+		"other header: send -1", "url: send -1", "path: send -1", "header name: send -10",
 		"method not allowed: -1", "body: -10", "other path: send -1", "other origin: send -1", "traversal: send -3",
 		"host header: send -1", "line break: send -3", "forged: 404 ",
 		"streamed body, first half: 20", "streamed body, second half: -10", "streamed body, end: leak_blocked")

@@ -48,6 +48,8 @@ var _ handle = (*stream)(nil)
 type wire interface {
 	FromGuest(p []byte) (toServer, toGuest []byte, err error)
 	FromServer(p []byte) (toGuest, toServer []byte, err error)
+	// Held is how many bytes of the guest's wait for the server to answer.
+	Held() int
 	// EndOfGuest and EndOfServer return what was held back.
 	EndOfGuest() (toServer []byte, err error)
 	EndOfServer() (toGuest []byte, err error)
@@ -204,10 +206,11 @@ func (x *stream) receive(ctx context.Context, r *run, o *outgoing, conn net.Conn
 func (x *stream) send(conn net.Conn) {
 	for {
 		x.mu.Lock()
-		for len(x.out) == 0 && !x.closed && !x.ended && x.failure == 0 {
+		for len(x.out) == 0 && !(x.closed && x.wire.Held() == 0) && !x.ended && x.failure == 0 {
 			x.moved.Wait()
 		}
-		out, closed, over := x.out, x.closed, x.ended || x.failure != 0
+		out, over := x.out, x.ended || x.failure != 0
+		last := x.closed && len(out) == 0 && x.wire.Held() == 0
 		x.out = nil
 		x.mu.Unlock()
 		if over {
@@ -220,10 +223,10 @@ func (x *stream) send(conn net.Conn) {
 			conn.Close() // receive says why
 			return
 		}
-		if half, ok := conn.(interface{ CloseWrite() error }); ok && closed && len(out) == 0 {
+		if half, ok := conn.(interface{ CloseWrite() error }); ok && last {
 			_ = half.CloseWrite()
 		}
-		if closed && len(out) == 0 {
+		if last {
 			return
 		}
 	}
@@ -252,7 +255,12 @@ func (x *stream) ready(number uint32, report bool) (abi.Ready, bool) {
 func (x *stream) writable() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.failure != 0 || x.closed || x.ended || x.open && len(x.out) < streamWindow
+	return x.failure != 0 || x.closed || x.ended || x.roomy()
+}
+
+// roomy reports whether the connection stands and the server keeps up.
+func (x *stream) roomy() bool {
+	return x.open && len(x.out) < streamWindow && x.wire.Held() < streamWindow
 }
 
 // write takes bytes for the server; nothing at all is the end.
@@ -266,7 +274,7 @@ func (x *stream) write(p []byte) (int, abi.Status) {
 		return 0, abi.StatusInvalid
 	case x.ended:
 		return 0, abi.StatusUnavailable
-	case !x.open, len(x.out) >= streamWindow:
+	case !x.roomy():
 		return 0, abi.StatusAgain
 	}
 	n := min(len(p), streamChunk)
@@ -407,6 +415,8 @@ func (w *plainWire) FromGuest(p []byte) (toServer, toGuest []byte, err error) {
 	out, s := w.out(p, false)
 	return out, nil, asError(s)
 }
+
+func (w *plainWire) Held() int { return 0 }
 
 func (w *plainWire) EndOfGuest() ([]byte, error) {
 	out, s := w.out(nil, true)

@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -96,6 +97,30 @@ func TestAddressesAreTriedByTurns(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLateWinnerIsClosed has both addresses answer, the second heedless of
+// its context.
+func TestLateWinnerIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peers := make(chan net.Conn, 2)
+		d := NewDialer(nil, lookupOf("93.0.0.1", "93.0.0.2"))
+		d.connect = func(_ context.Context, a netip.AddrPort) (net.Conn, error) {
+			time.Sleep(time.Second)
+			here, peer := net.Pipe()
+			peers <- peer
+			return namedConn{here, a.Addr().String()}, nil
+		}
+		conn, err := d.DialContext(t.Context(), "tcp", "source.example:443")
+		if err != nil || conn.(namedConn).name != "93.0.0.1" || len(peers) != 2 {
+			t.Fatalf("%v, %d connections", err, len(peers))
+		}
+		<-peers
+		if _, err := (<-peers).Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("the other is open: %v", err)
+		}
+		_ = conn.Close()
+	})
 }
 
 func TestNoMoreThanAFewAddressesAreTried(t *testing.T) {

@@ -154,7 +154,34 @@ func TestRequestThatGivesUpTakesNoShareOfTheRate(t *testing.T) {
 		if time.Since(s.began) != 10*time.Second {
 			t.Errorf("the next came after %v", time.Since(s.began))
 		}
+		if g := c.pacer.gates[origin{"https", "source.example"}]; g.users != 0 {
+			t.Errorf("%d turns are not over", g.users)
+		}
 	})
+}
+
+// TestTurnGivenTooLateIsPassedOn has a waiter give up just when its turn comes.
+func TestTurnGivenTooLateIsPassedOn(t *testing.T) {
+	p := newPacer(Limits{Concurrency: 1})
+	o := origin{"https", "source.example"}
+	g, err := p.enter(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := waiter{make(chan struct{})}, waiter{make(chan struct{})}
+	place := g.queue.PushBack(first)
+	g.queue.PushBack(second)
+	p.leave(g)
+	<-first.turn
+	p.abandon(g, place, first)
+	select {
+	case <-second.turn:
+	default:
+		t.Error("the turn was lost")
+	}
+	if g.users != 1 {
+		t.Errorf("%d under way", g.users)
+	}
 }
 
 func TestLimitsCanChange(t *testing.T) {

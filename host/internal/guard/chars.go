@@ -50,6 +50,7 @@ const (
 	anyX
 	anyU
 	punctuation
+	slash
 )
 
 var roles = func() (t [256]uint16) {
@@ -72,7 +73,7 @@ var roles = func() (t [256]uint16) {
 		}
 	}
 	for c, role := range map[byte]uint16{
-		'#': number, ';': semicolon, '{': braceOpen, '}': braceClose, 'x': anyX, 'X': anyX, 'u': anyU, 'U': anyU,
+		'#': number, ';': semicolon, '{': braceOpen, '}': braceClose, 'x': anyX, 'X': anyX, 'u': anyU, 'U': anyU, '\\': slash,
 	} {
 		t[c] |= role
 	}

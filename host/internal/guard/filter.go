@@ -127,9 +127,12 @@ func (f *filter) may(word uint32) bool {
 	return f.bitmap[h>>6]>>(h&63)&1 != 0
 }
 
+// pair reports whether b follows a in a window.
+func (f *filter) pair(a, b byte) bool { return f.pairs[a][b>>6]>>(b&63)&1 != 0 }
+
 // goesOn reports whether c may follow what is before position e in a window.
 func (f *filter) goesOn(text []byte, e int, c byte) bool {
-	return e > 0 && f.pairs[canon[text[e-1]]][c>>6]>>(c&63)&1 != 0
+	return e > 0 && f.pair(canon[text[e-1]], c)
 }
 
 // mayEnd reports whether a window may have come to position e.

@@ -222,6 +222,10 @@ func spell(texts []spelling, writers []writer) []spelling {
 	var out []spelling
 	for _, t := range texts {
 		for _, w := range writers {
+			raw := w.name == "wrapped" || w.name == "indented"
+			if raw && strings.Contains(t.name, "qp") {
+				continue // a break after '=' is that of a line that goes on
+			}
 			if w.fits == nil || w.fits(t.text) {
 				out = append(out, spelling{t.name + w.name + "; ", w.write(t.text)})
 			}

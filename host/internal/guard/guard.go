@@ -68,15 +68,16 @@ const (
 	// read as one gap, and maxGaps how many may follow each other.
 	MaxGap  = 128
 	maxGaps = 32
+	// maxWithin is how many may be within an escape, before each character.
+	maxWithin = 5
 	// stretch and stretchBase bound the text that one occurrence of a form
 	// may take: so many bytes per character of it, and as many again.
-	stretch     = 128
+	stretch     = 1 << 10
 	stretchBase = 4 << 10
 	// effort and effortBase bound the steps of one search: so many for each
 	// byte, and as many again.
-	effort      = 64
-	effortBase  = 1 << 20
-	maxBranches = 200 // that are open at once
+	effort     = 256
+	effortBase = 1 << 20
 )
 
 // FormExcess is the form of a hit that is none: the search was given up.

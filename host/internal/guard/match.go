@@ -10,13 +10,17 @@ func (sc *scan) match(q int, at int32) {
 	m := matching{scan: sc, pattern: sc.set.patterns[at].text, best: -1}
 	m.end = q + stretch*len(m.pattern) + stretchBase
 	sc.read.cut = false
-	m.follow(state{p: q})
-	switch {
-	case sc.read.steps > sc.limit:
-		sc.excess = true
-		sc.found = append(sc.found[:0], found{0, len(sc.text), at})
+	m.ways = &sc.matchWays
+	m.ways.n, m.ways.full = 0, false
+	m.ways.push(state{p: q})
+	for s, ok := m.ways.pop(); ok; s, ok = m.ways.pop() {
+		m.follow(s)
+	}
+	if m.ways.full || sc.read.steps > sc.limit {
+		sc.giveUp(at)
 		return
-	case m.best >= 0:
+	}
+	if m.best >= 0 {
 		sc.found = append(sc.found, found{q, m.best, at})
 	}
 	if (m.open || sc.read.cut) && !sc.final {
@@ -24,128 +28,120 @@ func (sc *scan) match(q int, at int32) {
 	}
 }
 
+// giveUp ends the search: the whole text is taken for a hit.
+func (sc *scan) giveUp(pattern int32) {
+	sc.excess = true
+	sc.found = append(sc.found[:0], found{0, len(sc.text), pattern})
+}
+
 // matching is one pattern being tried from one place.
 type matching struct {
 	*scan
 	pattern string
+	ways    *states
 	end     int // where it must not go on
 	best    int // the furthest end of an occurrence, or -1
 	open    bool
-	nesting int
 }
 
-// follow reads on from a state.
-func (m *matching) follow(at state) {
+// follow reads on from a state: as long as there is one way only, then it
+// leaves the ways there are.
+func (m *matching) follow(s state) {
 	for {
-		p, k, gaps, indent := at.p, at.k, at.gaps, at.indent
-		from := k
-		for k < len(m.pattern) && p < len(m.text) && class[m.text[p]] == ordinary {
-			if indent && isBlank(rune(m.text[p])) {
-				break
-			}
-			if canon[m.text[p]] != m.pattern[k] {
-				m.read.steps += k - from
-				return
-			}
-			p++
-			k++
-			gaps, indent = 0, false
-		}
-		m.read.steps += k - from + 1
-		switch {
-		case k == len(m.pattern):
-			m.best = max(m.best, p)
+		from := s.k
+		if !m.plainly(&s) {
+			m.read.steps += s.k - from
 			return
-		case p >= len(m.text):
+		}
+		m.read.steps += s.k - from + 1
+		switch {
+		case s.k == len(m.pattern):
+			m.best = max(m.best, s.p)
+			return
+		case s.p >= len(m.text):
 			m.open = true
 			return
-		case p >= m.end || m.read.steps > m.limit || gaps > maxGaps:
+		case s.p >= m.end || m.read.steps > m.limit || s.gaps > maxGaps:
 			return
 		}
-		if char, next := m.read.simple(p); next >= 0 && char != '\n' && !indent {
-			at = state{p: next, k: k + 1}
-			if m.text[p] == m.pattern[k] {
-				literal := state{p: p + 1, k: k + 1}
-				if canon[char] != m.pattern[k] {
-					at = literal
-				} else {
-					m.branch(literal)
-				}
-			} else if canon[char] != m.pattern[k] {
-				return
-			}
-			continue
+		if !m.simply(&s) {
+			return
 		}
+	}
+}
+
+// plainly goes on while the text is plain, and reports whether it fits.
+func (m *matching) plainly(s *state) bool {
+	p, k, text, pattern := s.p, s.k, m.text, m.pattern
+	if s.indent && p < len(text) && isBlank(rune(text[p])) {
+		return true
+	}
+	for k < len(pattern) && p < len(text) && class[text[p]] == ordinary {
+		if canon[text[p]] != pattern[k] {
+			s.k = k
+			return false
+		}
+		p++
+		k++
+	}
+	if p > s.p {
+		*s = state{p: p, k: k}
+	}
+	return true
+}
+
+// simply reads one character that is not plain. If there is but one way to, it
+// goes on with it; else it leaves the ways and returns false.
+func (m *matching) simply(s *state) bool {
+	char, next := m.read.simple(s.p)
+	if next < 0 || char == '\n' || s.indent {
 		var all readings
-		m.read.at(p, MaxDepth, &all)
-		last := state{p: -1}
+		m.read.at(s.p, MaxDepth, &all)
 		for i := range all.n {
-			for _, next := range m.steps(&all.list[i], state{p, k, gaps, indent}) {
-				if next.p < 0 {
-					continue
-				}
-				if last.p >= 0 {
-					m.branch(last)
-				}
-				last = next
-			}
+			m.step(&all.list[i], *s)
 		}
-		if last.p < 0 {
-			return
-		}
-		at = last
+		return false
 	}
-}
-
-// branch follows one of several ways to go on.
-func (m *matching) branch(s state) {
-	if m.nesting++; m.nesting > maxBranches {
-		m.read.steps = m.limit + 1
-	} else {
-		m.follow(s)
+	decoded := canon[char] == m.pattern[s.k]
+	literal := m.text[s.p] == m.pattern[s.k]
+	if decoded && literal {
+		m.ways.push(state{p: s.p + 1, k: s.k + 1})
 	}
-	m.nesting--
+	switch {
+	case decoded:
+		*s = state{p: next, k: s.k + 1}
+	case literal:
+		*s = state{p: s.p + 1, k: s.k + 1}
+	}
+	return decoded || literal
 }
 
-// state is how far a reading has come.
-type state struct {
-	p, k, gaps int
-	indent     bool // after a line break, blanks are a gap too
-}
-
-// steps returns where one reading leads: to one or two states, or none.
-func (m *matching) steps(r *reading, from state) [2]state {
-	out := [2]state{{p: -1}, {p: -1}}
-	gap := state{r.next, from.k, from.gaps + 1, true}
+// step adds where one reading leads: one or two ways, or none.
+func (m *matching) step(r *reading, s state) {
 	switch r.kind {
 	case aByte:
-		if canon[byte(r.char)] == m.pattern[from.k] {
-			out[0] = state{p: r.next, k: from.k + 1}
+		if canon[byte(r.char)] == m.pattern[s.k] {
+			m.ways.push(state{p: r.next, k: s.k + 1})
 		}
-		if from.indent && isBlank(r.char) {
-			out[1] = gap
+		if s.indent && isBlank(r.char) {
+			m.ways.push(s.over(r.next, true))
 		}
 	case aRune:
 		var buf [utf8.UTFMax]byte
 		n := utf8.EncodeRune(buf[:], r.char)
-		if k := from.k + n; k <= len(m.pattern) && m.pattern[from.k:k] == string(buf[:n]) {
-			out[0] = state{p: r.next, k: k}
+		if k := s.k + n; k <= len(m.pattern) && m.pattern[s.k:k] == string(buf[:n]) {
+			m.ways.push(state{p: r.next, k: k})
 		}
-	case aGap, aBreak: // never the beginning
-		if from.k == 0 {
-			break
+	case aGap, aBreak:
+		if s.k == 0 { // never the beginning
+			return
 		}
-		gap.indent = r.kind == aBreak || from.indent
-		out[0] = gap
-		if r.kind == aBreak && m.pattern[from.k] == sign {
-			out[1] = state{r.next, from.k + 1, 0, true}
+		m.ways.push(s.over(r.next, r.kind == aBreak))
+		if r.kind == aBreak && m.pattern[s.k] == sign {
+			m.ways.push(state{p: r.next, k: s.k + 1, indent: true})
 		}
 	}
-	return out
 }
-
-// isBlank tells what may indent a line, in a form as well.
-func isBlank(char rune) bool { return char == ' ' || char == '\t' || char == '+' }
 
 // order sorts what was found by its start, the longest first.
 func (s *Set) order(a, b found) int {

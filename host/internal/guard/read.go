@@ -14,7 +14,15 @@ type reader struct {
 	// deep is set when a character of an escape was not plainly written.
 	deep bool
 	// steps counts the work.
-	steps int
+	steps  int
+	memory [64]memory
+}
+
+// memory is what was read at a position. Its p is one more; 0 is none.
+type memory struct {
+	readings readings
+	p, depth int
+	cut      bool
 }
 
 type kind uint8
@@ -70,8 +78,34 @@ func (r *reader) at(p, depth int, out *readings) {
 	case null:
 		out.add(aGap, 0, r.gap(p, null))
 	default:
-		out.add(aByte, rune(b), p+1)
-		r.escapes(depth, out)
+		r.remembered(p, depth, out)
+	}
+}
+
+// remembered is at for a byte that introduces escapes. What is read there is
+// read again from near places.
+func (r *reader) remembered(p, depth int, out *readings) {
+	m := &r.memory[(p<<2|depth)%len(r.memory)]
+	if m.p != p+1 || m.depth != depth {
+		var fresh memory
+		cut := r.cut
+		r.cut = false
+		fresh.readings.add(aByte, rune(r.text[p]), p+1)
+		r.escapes(depth, &fresh.readings)
+		fresh.p, fresh.depth, fresh.cut = p+1, depth, r.cut
+		r.cut = cut
+		*m = fresh
+	}
+	r.cut = r.cut || m.cut
+	out.n = m.readings.n
+	copy(out.list[:out.n], m.readings.list[:out.n])
+}
+
+// reset begins another text.
+func (r *reader) reset(text []byte) {
+	r.text, r.cut, r.deep, r.steps = text, false, false, 0
+	for i := range r.memory {
+		r.memory[i].p = 0
 	}
 }
 
@@ -138,8 +172,9 @@ func (r *reader) escape(first byte, p, depth int, out *readings) {
 	case '%':
 		r.pair(p, depth, out)
 	case '=':
-		r.pair(p, depth, out)
-		r.softBreak(p, depth, out)
+		if !r.softBreak(p, depth, out) {
+			r.pair(p, depth, out)
+		}
 	case '&':
 		r.entity(p, depth, out)
 	case '\\':
@@ -174,9 +209,10 @@ func (r *reader) putRune(char rune, next int, out *readings) {
 	}
 }
 
-// pick reads one character that is wanted. Gaps before it are skipped.
+// pick reads one character that is wanted, in the longest way there is: that
+// of who wrote the escape. Gaps before it are skipped.
 func (r *reader) pick(p, depth int, wanted uint16) (c byte, next int, ok bool) {
-	for range maxGaps {
+	for gaps := 0; ; gaps++ {
 		if p >= len(r.text) {
 			r.cut = true
 			return 0, p, false
@@ -184,89 +220,145 @@ func (r *reader) pick(p, depth int, wanted uint16) (c byte, next int, ok bool) {
 		if b := r.text[p]; class[b] == ordinary {
 			return b, p + 1, roles[b]&wanted != 0
 		}
-		r.deep = true
 		var found readings
-		r.at(p, depth, &found)
-		gap := -1
+		r.within(p, depth, &found)
 		for _, f := range found.list[:found.n] {
-			switch {
-			case f.kind >= aGap:
-				gap = f.next
-			case f.kind == aByte && roles[byte(f.char)]&wanted != 0:
-				return byte(f.char), f.next, true
+			if f.kind == aByte && roles[byte(f.char)]&wanted != 0 && (!ok || f.next > next) {
+				c, next, ok = byte(f.char), f.next, true
 			}
 		}
-		if gap < 0 {
+		if ok {
+			return c, next, true
+		}
+		if p = r.over(&found, gaps > 0); p < 0 || gaps == maxWithin {
 			return 0, p, false
 		}
-		p = gap
 	}
-	return 0, p, false
 }
 
-// number reads digits, at least one and at most most, all most if exactly.
-func (r *reader) number(p, depth int, digits uint16, most int, exactly bool) (v rune, next int, ok bool) {
-	base := rune(16)
-	switch digits {
-	case decDigit:
-		base = 10
-	case octDigit:
-		base = 8
+// within is at for a character of an escape that is not the first.
+func (r *reader) within(p, depth int, out *readings) {
+	r.deep = r.deep || class[r.text[p]] != ordinary
+	r.at(p, depth, out)
+}
+
+// over returns the end of the shortest gap among readings, with the blanks
+// after it, or -1. After one, a blank is a gap too.
+func (r *reader) over(rs *readings, indent bool) int {
+	end := -1
+	for _, f := range rs.list[:rs.n] {
+		if (f.kind >= aGap || indent && isBlank(f.char)) && (end < 0 || f.next < end) {
+			end = f.next
+		}
 	}
-	n := 0
-	for ; n < most; n++ {
+	if end < 0 {
+		return -1
+	}
+	return r.gap(end, blank)
+}
+
+// number reads n digits.
+func (r *reader) number(p, depth int, digits uint16, n int) (v rune, next int, ok bool) {
+	for range n {
 		c, q, ok := r.pick(p, depth, digits)
 		if !ok {
-			break
+			return 0, p, false
 		}
 		p = q
-		v = min(v*base+rune(unhex(c)), 1<<24)
+		v = v<<shiftOf(digits) | rune(unhex(c))
 	}
-	return v, p, n == most || n > 0 && !exactly
+	return v, p, true
+}
+
+func shiftOf(digits uint16) int {
+	if digits == octDigit {
+		return 3
+	}
+	return 4
+}
+
+// maxDigits is the most digits of a numeric escape, leading zeros included.
+const maxDigits = 12
+
+// closed reads digits up to a mark. An entity may do without it. What can be
+// read as one more digit can be the mark or what follows, too, unless it is
+// plain.
+func (r *reader) closed(p, depth int, digits, mark uint16, out *readings) {
+	base := rune(10)
+	if digits == hexDigit {
+		base = 16
+	}
+	v := rune(0)
+	for n := range maxDigits + 1 {
+		c, next, more := r.pick(p, depth, digits)
+		if n > 0 && !(more && class[r.text[p]] == ordinary) {
+			if _, end, ok := r.pick(p, depth, mark); ok {
+				r.putRune(v, end, out)
+			} else if mark == semicolon {
+				r.putRune(v, p, out)
+			}
+		}
+		if !more {
+			return
+		}
+		v = min(v*base+rune(unhex(c)), 1<<24)
+		p = next
+	}
 }
 
 func (r *reader) pair(p, depth int, out *readings) {
-	if v, next, ok := r.number(p, depth, hexDigit, 2, true); ok {
+	if v, next, ok := r.number(p, depth, hexDigit, 2); ok {
 		r.put(v, aByte, next, out)
 	}
 }
 
-// softBreak reads the end of a quoted-printable line (RFC 2045 section 6.7).
-func (r *reader) softBreak(p, depth int, out *readings) {
+// softBreak reads the end of a quoted-printable line (RFC 2045 section 6.7). It
+// returns false if the '=' before may be the beginning of a pair all the same.
+func (r *reader) softBreak(p, depth int, out *readings) (ok bool) {
 	p = r.gap(p, blank|null)
-	if p >= len(r.text) {
-		r.cut = true
-		return
-	}
-	if class[r.text[p]] == ordinary {
-		return
-	}
-	r.deep = true
-	var found readings
-	r.at(p, depth, &found)
-	for _, f := range found.list[:found.n] {
-		if f.kind == aBreak {
-			out.add(aGap, 0, f.next)
+	for gaps := 0; p >= 0 && gaps <= maxWithin; gaps++ {
+		if p >= len(r.text) {
+			r.cut = true
+			return false
 		}
+		if class[r.text[p]] == ordinary {
+			return false
+		}
+		var found readings
+		r.within(p, depth, &found)
+		for _, f := range found.list[:found.n] {
+			if f.kind == aBreak {
+				out.add(aGap, 0, f.next)
+				ok = true
+			}
+		}
+		if ok {
+			return gaps == 0
+		}
+		p = r.over(&found, false)
 	}
+	return false
 }
 
-// backslash reads an escape of JSON, JavaScript, C or a quoted string.
+// backslash reads an escape of JSON, JavaScript, C or a quoted string, or the
+// end of a line that is continued.
 func (r *reader) backslash(p, depth int, out *readings) {
-	if p = r.gap(p, null); p >= len(r.text) {
-		r.cut = true
-		return
-	}
-	r.deep = r.deep || class[r.text[p]] != ordinary
-	var found readings
-	r.at(p, depth, &found)
-	for _, f := range found.list[:found.n] {
-		switch {
-		case f.kind == aBreak:
-			out.add(aGap, 0, f.next) // a continued line
-		case f.kind == aByte:
-			r.backslashed(byte(f.char), p, f.next, depth, out)
+	for gaps := 0; p >= 0 && gaps <= maxWithin; gaps++ {
+		if p >= len(r.text) {
+			r.cut = true
+			return
 		}
+		var found readings
+		r.within(p, depth, &found)
+		for _, f := range found.list[:found.n] {
+			switch f.kind {
+			case aByte:
+				r.backslashed(byte(f.char), p, f.next, depth, out)
+			case aBreak:
+				out.add(aGap, 0, f.next)
+			}
+		}
+		p = r.over(&found, gaps > 0)
 	}
 }
 
@@ -275,15 +367,15 @@ func (r *reader) backslashed(c byte, p, next, depth int, out *readings) {
 	case c == 'u':
 		r.utf16(next, depth, out)
 	case c == 'U':
-		if v, next, ok := r.number(next, depth, hexDigit, 8, true); ok {
+		if v, next, ok := r.number(next, depth, hexDigit, 8); ok {
 			r.putRune(v, next, out)
 		}
 	case c == 'x':
-		if v, next, ok := r.number(next, depth, hexDigit, 2, true); ok {
+		if v, next, ok := r.number(next, depth, hexDigit, 2); ok {
 			r.putRune(v, next, out)
 		}
 	case roles[c]&octDigit != 0:
-		if v, next, ok := r.number(p, depth, octDigit, 3, true); ok && v < 0x100 {
+		if v, next, ok := r.number(p, depth, octDigit, 3); ok && v < 0x100 {
 			r.putRune(v, next, out)
 		}
 	case c == 'n', c == 'r':
@@ -305,14 +397,10 @@ func (r *reader) backslashed(c byte, p, next, depth int, out *readings) {
 // surrogate pair, or any number of them in braces.
 func (r *reader) utf16(p, depth int, out *readings) {
 	if _, q, ok := r.pick(p, depth, braceOpen); ok {
-		if v, q, ok := r.number(q, depth, hexDigit, maxDigits, false); ok {
-			if _, next, ok := r.pick(q, depth, braceClose); ok {
-				r.putRune(v, next, out)
-			}
-		}
+		r.closed(q, depth, hexDigit, braceClose, out)
 		return
 	}
-	v, next, ok := r.number(p, depth, hexDigit, 4, true)
+	v, next, ok := r.number(p, depth, hexDigit, 4)
 	if !ok {
 		return
 	}
@@ -320,26 +408,15 @@ func (r *reader) utf16(p, depth int, out *readings) {
 		r.putRune(v, next, out)
 		return
 	}
-	if next >= len(r.text) {
-		r.cut = true
-		return
-	}
-	var found readings
-	r.at(next, depth, &found)
-	for _, f := range found.list[:found.n] {
-		if f.kind != aByte || f.char != '\\' {
-			continue
-		}
-		if c, q, ok := r.pick(f.next, depth, anyU); ok && c == 'u' {
-			if low, q, ok := r.number(q, depth, hexDigit, 4, true); ok && low&^0x3ff == 0xdc00 {
+	// The other half: a backslash has no other meaning here.
+	if _, q, ok := r.pick(next, depth, slash); ok {
+		if c, q, ok := r.pick(q, depth, anyU); ok && c == 'u' {
+			if low, q, ok := r.number(q, depth, hexDigit, 4); ok && low&^0x3ff == 0xdc00 {
 				r.putRune(0x10000+(v&0x3ff)<<10+low&0x3ff, q, out)
 			}
 		}
 	}
 }
-
-// maxDigits is the most digits of a numeric escape, leading zeros included.
-const maxDigits = 12
 
 // entity reads an HTML character reference. A numeric one needs no semicolon.
 func (r *reader) entity(p, depth int, out *readings) {
@@ -363,16 +440,11 @@ func (r *reader) entity(p, depth int, out *readings) {
 }
 
 func (r *reader) numeric(p, depth int, out *readings) {
-	digits := decDigit
 	if _, next, ok := r.pick(p, depth, anyX); ok {
-		digits, p = hexDigit, next
+		r.closed(next, depth, hexDigit, semicolon, out)
+		if class[r.text[p]] == ordinary {
+			return
+		}
 	}
-	v, next, ok := r.number(p, depth, digits, maxDigits, false)
-	if !ok {
-		return
-	}
-	if _, end, ok := r.pick(next, depth, semicolon); ok {
-		next = end
-	}
-	r.putRune(v, next, out)
+	r.closed(p, depth, decDigit, semicolon, out)
 }

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 	"unicode/utf8"
@@ -14,6 +13,9 @@ type scan struct {
 	final bool
 	// before is the byte before text, or -1.
 	before int
+
+	// The ways open in match and in probe.
+	matchWays, probeWays states
 
 	read   reader
 	found  []found
@@ -31,7 +33,7 @@ type found struct {
 
 // run fills found, in order, and hold.
 func (sc *scan) run() {
-	sc.read = reader{text: sc.text}
+	sc.read.reset(sc.text)
 	sc.found = sc.found[:0]
 	sc.hold = len(sc.text)
 	sc.limit = effortBase + effort*len(sc.text)
@@ -139,7 +141,7 @@ func (sc *scan) plausible(e int) bool {
 	case '%':
 		return role&hexDigit != 0 && (class[rest[2]] != ordinary || roles[rest[2]]&hexDigit != 0)
 	case '&':
-		return role&(number|nameChar) != 0
+		return role&number != 0 || role&nameChar != 0 && mayName(rest[1:])
 	default:
 		return role&punctuation == 0 || sc.set.filter.inside[canon[rest[1]]]
 	}
@@ -167,6 +169,21 @@ func (sc *scan) escape(e int) {
 	}
 }
 
+// mayName reports whether text may begin with the name of an entity.
+func mayName(text []byte) bool {
+	for n, c := range text[:min(len(text), maxEntity+1)] {
+		switch {
+		case class[c] != ordinary:
+			return true
+		case c == ';':
+			return entities[string(text[:n])] != 0
+		case roles[c]&nameChar == 0:
+			return false
+		}
+	}
+	return len(text) <= maxEntity
+}
+
 // quickNull does what probe does for the NULs of UTF-16, when nothing else is
 // between.
 func (sc *scan) quickNull(e int) bool {
@@ -183,7 +200,17 @@ func (sc *scan) quickNull(e int) bool {
 // quickBreak does what probe does for a line break at e that ends at near, with
 // indentation at far, when nothing else is between.
 func (sc *scan) quickBreak(e, near, far int) bool {
-	text := sc.text
+	text, f := sc.text, &sc.set.filter
+	if far < len(text) && class[text[far]] == introduce {
+		// Often a quotation mark, which ends all but a run of signs.
+		if char, next := sc.read.simple(far); next >= 0 && !f.near[canon[char]] && !f.near[text[far]] {
+			sc.grams4(e)
+			if far-near+1 >= gramLen && f.near[sign] {
+				sc.grams(e, fourSigns)
+			}
+			return true
+		}
+	}
 	if far+gramLen > len(text) || text[far] == '+' || !allOrdinary(text[near:far+gramLen]) {
 		return false
 	}
@@ -191,7 +218,7 @@ func (sc *scan) quickBreak(e, near, far int) bool {
 	word := word32(text, far)
 	sc.grams(e, word)
 	// The break may be a space, and of the blanks any number may count.
-	if sc.set.filter.near[sign] {
+	if f.near[sign] {
 		for range min(far-near+1, gramLen) {
 			word = word<<8 | sign
 			sc.grams(e, word)
@@ -199,6 +226,8 @@ func (sc *scan) quickBreak(e, near, far int) bool {
 	}
 	return true
 }
+
+const fourSigns = sign | sign<<8 | sign<<16 | sign<<24
 
 func allOrdinary(text []byte) bool {
 	all := ordinary
@@ -229,165 +258,6 @@ func (sc *scan) grams(e int, word uint32) {
 	}
 }
 
-// probe reads on from e, not as the byte it is.
-func (sc *scan) probe(e int) {
-	sc.read.cut = false
-	var all readings
-	sc.read.at(e, MaxDepth, &all)
-	cut := sc.read.cut
-	inside := false
-	for i, r := range all.list[:all.n] {
-		if i == 0 && class[sc.text[e]] == introduce {
-			continue
-		}
-		inside = inside || r.kind != aByte || sc.set.filter.inside[canon[byte(r.char)]]
-	}
-	if inside {
-		sc.grams4(e)
-		w := walk{scan: sc, from: e}
-		w.on(&all, class[sc.text[e]] == introduce, gramSoFar{})
-		cut = cut || w.cut
-	}
-	if cut {
-		sc.openAround(e)
-	}
-}
-
-// probeFrom is probe when there is but one escape at e, and it is read.
-func (sc *scan) probeFrom(e int, char byte, next int) {
-	w := walk{scan: sc, from: e}
-	var g gramSoFar
-	if w.push(&g, char) {
-		w.step(next, g)
-	}
-	if w.cut {
-		sc.openAround(e)
-	}
-}
-
-// openAround tries all occurrences that the text's end hides from the filter
-// at e.
-func (sc *scan) openAround(e int) {
-	if !sc.final {
-		for q := max(0, e-gramLen+1); q <= e; q++ {
-			sc.open(q)
-		}
-	}
-}
-
-// walk reads four characters in all ways.
-type walk struct {
-	*scan
-	from int
-	cut  bool
-}
-
-type gramSoFar struct {
-	word uint32
-	n    int
-	gaps int
-	// indent is as in state.
-	indent bool
-}
-
-// push adds a byte. It returns false if no occurrence goes on with it.
-func (w *walk) push(g *gramSoFar, c byte) bool {
-	c = canon[c]
-	if !w.set.filter.near[c] {
-		return false
-	}
-	g.word |= uint32(c) << (8 * g.n)
-	g.n++
-	g.gaps, g.indent = 0, false
-	return true
-}
-
-func (w *walk) step(p int, g gramSoFar) {
-	for {
-		if g.n == gramLen {
-			w.grams(w.from, g.word)
-			return
-		}
-		if p >= len(w.text) {
-			w.cut = true
-			return
-		}
-		if class[w.text[p]] != ordinary || g.indent && isBlank(rune(w.text[p])) {
-			break
-		}
-		if !w.push(&g, w.text[p]) {
-			return
-		}
-		p++
-	}
-	if g.gaps >= maxGaps || w.excess {
-		return
-	}
-	if char, next := w.read.simple(p); next >= 0 && char != '\n' {
-		if other := g; w.push(&other, w.text[p]) {
-			w.step(p+1, other)
-		}
-		if g.indent && isBlank(rune(char)) {
-			other := g
-			other.gaps++
-			w.step(next, other)
-		}
-		if w.push(&g, char) {
-			w.step(next, g)
-		}
-		return
-	}
-	w.read.cut = false
-	var all readings
-	w.read.at(p, MaxDepth, &all)
-	w.cut = w.cut || w.read.cut
-	w.on(&all, false, g)
-}
-
-// on goes on with each reading.
-func (w *walk) on(all *readings, notFirst bool, g gramSoFar) {
-	for i := range all.n {
-		r := &all.list[i]
-		if i == 0 && notFirst {
-			continue
-		}
-		next, gap := g, g
-		gap.gaps++
-		gap.indent = g.indent || r.kind == aBreak
-		switch r.kind {
-		case aByte:
-			if w.push(&next, byte(r.char)) {
-				w.step(r.next, next)
-			}
-			if g.indent && isBlank(r.char) {
-				w.step(r.next, gap)
-			}
-		case aRune:
-			if w.pushRune(&next, r.char) {
-				w.step(r.next, next)
-			}
-		case aGap:
-			w.step(r.next, gap)
-		case aBreak:
-			w.step(r.next, gap)
-			if w.push(&next, ' ') {
-				next.indent = true
-				w.step(r.next, next)
-			}
-		}
-	}
-}
-
-func (w *walk) pushRune(g *gramSoFar, char rune) bool {
-	var buf [utf8.UTFMax]byte
-	for _, c := range buf[:utf8.EncodeRune(buf[:], char)] {
-		if g.n < gramLen && !w.push(g, c) {
-			return false
-		}
-	}
-	return true
-}
-
 // open tries all occurrences from q, because the text ends too soon for the
 // filter.
 func (sc *scan) open(q int) {
@@ -398,7 +268,7 @@ func (sc *scan) open(q int) {
 	sc.read.cut = false
 	var all readings
 	sc.read.at(q, MaxDepth, &all)
-	if sc.read.cut {
+	if sc.read.cut && !sc.final {
 		sc.hold = min(sc.hold, q)
 	}
 	var buf [utf8.UTFMax]byte
@@ -418,42 +288,3 @@ func (sc *scan) matchAll(q int, first byte) {
 		sc.match(q, p)
 	}
 }
-
-// tokens finds a weak value.
-func (sc *scan) tokens(i int) {
-	value := sc.set.weak[i].value
-	for q := 0; q < len(sc.text); q++ {
-		at := bytes.Index(sc.text[q:], value)
-		if at < 0 {
-			break
-		}
-		q += at
-		switch end := q + len(value); {
-		case !sc.edge(q, value[0]):
-		case end == len(sc.text) && !sc.final:
-			sc.hold = min(sc.hold, q)
-		case end == len(sc.text) || !(word(value[len(value)-1]) && word(sc.text[end])):
-			sc.found = append(sc.found, found{q, end, ^int32(i)})
-		}
-	}
-	if sc.final {
-		return
-	}
-	for n := min(len(value)-1, len(sc.text)); n > 0; n-- {
-		if q := len(sc.text) - n; bytes.Equal(sc.text[q:], value[:n]) && sc.edge(q, value[0]) {
-			sc.hold = min(sc.hold, q)
-			return
-		}
-	}
-}
-
-// edge reports whether a token that begins with first may begin at q.
-func (sc *scan) edge(q int, first byte) bool {
-	if q > 0 {
-		return !(word(first) && word(sc.text[q-1]))
-	}
-	return sc.before < 0 || !(word(first) && word(byte(sc.before)))
-}
-
-// word reports whether a byte is part of a word.
-func word(c byte) bool { return kindOf(c) != '!' }

@@ -58,7 +58,7 @@ func TestHeader(t *testing.T) {
 		{"refused", "X-Key", "a " + tokenB, "", errRefused},
 		{"password", "Authorization", b64("ada:" + tokenB), b64("ada:be:ta"), nil},
 		{"user and password", "Authorization", b64(tokenA + ":" + tokenB), b64("alpha:be:ta"), nil},
-		{"scheme in lower case", "Authorization", strings.Replace(b64("ada:"+tokenA), "Basic", "basic", 1), b64("ada:alpha"), nil},
+		{"scheme in lower case", "Authorization", strings.Replace(b64("ada:"+tokenA), "Basic", "basic", 1), strings.Replace(b64("ada:alpha"), "Basic", "basic", 1), nil},
 		{"colon in the user", "Authorization", b64(tokenB + ":x"), "", ErrBadValue},
 		{"part of a password", "Authorization", b64("ada:x" + tokenA), "", ErrPartial},
 		{"no colon", "Authorization", b64(tokenA), "", ErrPartial},

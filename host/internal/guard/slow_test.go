@@ -1,0 +1,145 @@
+package guard
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"html"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+)
+
+// The slow scanner undoes every escape in the whole text, one kind after
+// another, in all orders, and looks for the value in what comes out. It shares
+// nothing with the one it checks but the meaning of canonical.
+
+var (
+	percentEscape = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
+	quotedEscape  = regexp.MustCompile(`=[0-9a-fA-F]{2}|=[ \t]{0,9}\r?\n`)
+	backslash     = regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}|\\[0-3][0-7]{2}|\\[nrt!-/:-@\[-` + "`" + `{-~]`)
+	reference     = regexp.MustCompile(`&#[xX][0-9a-fA-F]{1,9};?|&#[0-9]{1,9};?|&[A-Za-z]{1,16};`)
+	lineBreak     = regexp.MustCompile("[\r\n]{1,20}[ \t]{0,60}")
+	base64Run     = regexp.MustCompile(`[A-Za-z0-9+/_-]{8,}`)
+	hexRun        = regexp.MustCompile(`(?i)[0-9a-f]{2}(?:(?:[:, -]|, ?0x| 0x)?[0-9a-f]{2}){7,}`)
+	hexBetween    = regexp.MustCompile(`(?i)[:, -]|0x`)
+)
+
+func unPercent(s string) string {
+	return percentEscape.ReplaceAllStringFunc(s, func(m string) string {
+		out, _ := url.PathUnescape(m)
+		return out
+	})
+}
+
+func unQuoted(s string) string {
+	return quotedEscape.ReplaceAllStringFunc(s, func(m string) string {
+		b, err := hex.DecodeString(m[1:])
+		if err != nil {
+			return ""
+		}
+		return string(b)
+	})
+}
+
+func unBackslash(s string) string {
+	return backslash.ReplaceAllStringFunc(s, func(m string) string {
+		code := func(digits string, base int) rune {
+			v, _ := strconv.ParseUint(digits, base, 32)
+			return rune(v)
+		}
+		switch c := m[1]; {
+		case len(m) == 12:
+			return string(utf16.DecodeRune(code(m[2:6], 16), code(m[8:], 16)))
+		case c == 'u':
+			return string(code(strings.Trim(m[2:], "{}"), 16))
+		case c == 'x':
+			return string(code(m[2:], 16))
+		case '0' <= c && c <= '9':
+			return string([]byte{byte(code(m[1:], 8))})
+		case c == 'n' || c == 'r':
+			return "\n"
+		case c == 't':
+			return "\t"
+		}
+		return m[1:]
+	})
+}
+
+func unHTML(s string) string {
+	return reference.ReplaceAllStringFunc(s, func(m string) string {
+		if m[1] != '#' && entities[m[1:len(m)-1]] == 0 {
+			return m
+		}
+		return html.UnescapeString(m)
+	})
+}
+
+var undo = []func(string) string{unPercent, unQuoted, unBackslash, unHTML}
+
+// readAll returns the text and what it stands for, to a depth.
+func readAll(text string, depth int) map[string]bool {
+	seen := map[string]bool{text: true}
+	layer := []string{text}
+	for range depth {
+		var next []string
+		for _, t := range layer {
+			for _, u := range undo {
+				if out := u(t); !seen[out] {
+					seen[out] = true
+					next = append(next, out)
+				}
+			}
+		}
+		layer = next
+	}
+	return seen
+}
+
+func unwrap(s string) string { return lineBreak.ReplaceAllString(s, "") }
+
+// decoded returns what the base64 and hex in a text stand for.
+func decoded(text string) []string {
+	text = strings.ReplaceAll(unwrap(text), "\x00", "")
+	var out []string
+	for _, run := range base64Run.FindAllString(text, -1) {
+		run = strings.NewReplacer("-", "+", "_", "/").Replace(run)
+		for offset := range 4 {
+			part := run[offset:]
+			if len(part)%4 == 1 {
+				part = part[:len(part)-1]
+			}
+			b, _ := base64.RawStdEncoding.DecodeString(part)
+			out = append(out, string(b))
+		}
+	}
+	for _, run := range hexRun.FindAllString(text, -1) {
+		digits := hexBetween.ReplaceAllString(run, "")
+		for offset := range 2 {
+			b, _ := hex.DecodeString(digits[offset : offset+(len(digits)-offset)/2*2])
+			out = append(out, string(b))
+		}
+	}
+	return out
+}
+
+// slowly reports whether value is in text in some form.
+func slowly(value, text string) bool {
+	value = string(canonical(trim([]byte(value))))
+	has := func(t string) bool {
+		return strings.Contains(string(canonical([]byte(t))), value) ||
+			strings.Contains(string(canonical([]byte(unwrap(t)))), value)
+	}
+	for t := range readAll(text, MaxDepth) {
+		if has(t) {
+			return true
+		}
+		for _, d := range decoded(t) {
+			if has(d) {
+				return true
+			}
+		}
+	}
+	return false
+}
