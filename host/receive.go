@@ -158,7 +158,17 @@ func (r *run) outbound(o *outgoing) func(chunk []byte, last bool) ([]byte, abi.S
 		return r.resolve(o, token, at, target)
 	}
 	body := surrogate.NewBody(o.header.Get("Content-Type"), r.tokens.live, resolve, o.target)
-	return func(chunk []byte, last bool) ([]byte, abi.Status) {
+	fill := func(chunk []byte, last bool) ([]byte, abi.Status) {
+		out, err := body.Next(nil, chunk)
+		if err == nil && last {
+			out, err = body.Rest(out)
+		}
+		if err != nil {
+			return nil, r.unfilled(o, err)
+		}
+		return out, abi.StatusOK
+	}
+	search := func(chunk []byte, last bool) ([]byte, abi.Status) {
 		now := r.watch.now.Load()
 		var stop *guard.Hit
 		switch {
@@ -177,13 +187,17 @@ func (r *run) outbound(o *outgoing) func(chunk []byte, last bool) ([]byte, abi.S
 		if stop != nil {
 			return nil, r.leaked(now.values[stop.Secret].holding.name(), stop.Form, "the body of a request to "+o.target.Origin.String())
 		}
-		out, err := body.Next(nil, chunk)
-		if err == nil && last {
-			out, err = body.Rest(out)
+		return chunk, abi.StatusOK
+	}
+	first, second := search, fill
+	if !body.Rewrites() {
+		first, second = fill, search // the guard may hold the end of a surrogate back, and the guest wait for an answer
+	}
+	return func(chunk []byte, last bool) ([]byte, abi.Status) {
+		out, s := first(chunk, last)
+		if s != abi.StatusOK {
+			return nil, s
 		}
-		if err != nil {
-			return nil, r.unfilled(o, err)
-		}
-		return out, abi.StatusOK
+		return second(out, last)
 	}
 }
