@@ -29,54 +29,48 @@ type Authorizer struct {
 // [ErrDeclined] when the owner said no, or is what the source or the vault
 // said, without a word of a secret.
 func (h *Host) Authorize(ctx context.Context, c *Connector, o RunOptions, name string, how Authorizer) error {
-	r, err := h.newRun(ctx, c, o)
+	return h.aside(ctx, c, o, func(r *run) error {
+		cred := r.credentials[name]
+		if cred == nil || cred.decl.OAuth == nil || cred.decl.OAuth.RefreshToken == "" {
+			return r.refuse(&Refusal{Thing: "authorizing " + oneLine(name), Rule: string(capabilities.RuleUndeclared), Reason: "the manifest declares no credential of that name with oauth2 and a refresh token", Remedy: "see: sallyport inspect"})
+		}
+		tokens, err := r.authorize(cred, how)
+		switch {
+		case errors.Is(err, oauth.ErrDenied):
+			return fmt.Errorf("%s: %w: %w", cred.decl.Name, ErrDeclined, err)
+		case err != nil:
+			return fmt.Errorf("%s: %w", cred.decl.Name, err)
+		}
+		return r.keepTokens(cred, tokens)
+	})
+}
+
+// authorize asks the owner, in the first way that there is.
+func (r *run) authorize(c *credential, how Authorizer) (oauth.Tokens, error) {
+	p, err := r.provider(c)
 	if err != nil {
-		return err
+		return oauth.Tokens{}, err
 	}
-	defer r.cancel(nil)
-	if err := h.enter(r); err != nil {
-		return err
-	}
-	defer h.leave(r)
-	t, release := h.connections(account3(r.scope), r.manifest)
-	defer release()
-	r.transport = t
-	if err := r.admit(); err != nil {
-		return err
-	}
-	cred := r.credentials[name]
-	if cred == nil || cred.decl.OAuth == nil || cred.decl.OAuth.RefreshToken == "" {
-		return r.refuse(&Refusal{Thing: "authorizing " + oneLine(name), Rule: string(capabilities.RuleUndeclared), Reason: "the manifest declares no credential of that name with oauth2 and a refresh token", Remedy: "see: sallyport inspect"})
-	}
-	p, err := r.provider(cred)
-	if err != nil {
-		return err
-	}
-	client := &oauth.Client{Transport: &ownCalls{r, cred}}
-	var tokens oauth.Tokens
+	client := &oauth.Client{Transport: &ownCalls{r, c}}
 	switch {
 	case how.Open != nil && p.AuthorizationURL != "":
-		tokens, err = client.Authorize(r, p, how.Open)
+		return client.Authorize(r, p, how.Open)
 	case how.Show != nil && p.DeviceAuthorizationURL != "":
-		tokens, err = client.Device(r, p, how.Show)
-	default:
-		return r.refuse(&Refusal{Thing: "authorizing " + cred.decl.Name, Rule: "oauth2", Reason: "the manifest names no way to do it here", Remedy: "add authorization_url or device_authorization_url to /credentials_schema/properties/" + cred.decl.Name + "/oauth2"})
+		return client.Device(r, p, how.Show)
 	}
-	if errors.Is(err, oauth.ErrDenied) {
-		return fmt.Errorf("%s: %w: %w", cred.decl.Name, ErrDeclined, err)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", cred.decl.Name, err)
-	}
-	return r.keepTokens(cred, tokens)
+	return oauth.Tokens{}, r.refuse(&Refusal{
+		Thing: "authorizing " + c.decl.Name, Rule: "oauth2", Reason: "the manifest names no way to do it here",
+		Remedy: "add authorization_url or device_authorization_url to /credentials_schema/properties/" + c.decl.Name + "/oauth2",
+	})
 }
 
 // keepTokens stores what the owner's authorization has brought.
 func (r *run) keepTokens(c *credential, t oauth.Tokens) error {
 	refresh := r.credentials[c.decl.OAuth.RefreshToken]
-	e := Event{Kind: EventVault, Op: "put", Name: c.decl.Name, Class: c.decl.Class, Allowed: true, Rule: string(vaultstore.UserEntered)}
-	if err := r.ledger.write(r, e); err != nil {
-		return fmt.Errorf("%w: %w", errAudit, err)
+	for _, of := range []*credential{c, refresh} {
+		if ok, why := r.host.vault.Capabilities().Stores(of.decl.Class); !ok {
+			return fmt.Errorf("%s cannot be stored: %s", of.decl.Name, why)
+		}
 	}
 	unlock, err := r.host.turns.Lock(r, r.scope, c.decl.Name)
 	if err != nil {
@@ -89,6 +83,16 @@ func (r *run) keepTokens(c *credential, t oauth.Tokens) error {
 		return err
 	}
 	next := oauth.State{Access: t.Access, Refresh: t.Refresh, ObtainedAt: t.ObtainedAt, ExpiresAt: t.ExpiresAt}
+	if next.Refresh.Len() == 0 && !now.Rejected {
+		next.Refresh = now.Refresh // the one that there is stays good
+	}
+	if next.Refresh.Len() == 0 {
+		return fmt.Errorf("%s: %w: it gave no refresh token; ask for one, as by a scope for offline access in the manifest", c.decl.Name, ErrSourceFailed)
+	}
+	e := Event{Kind: EventVault, Op: "put", Name: c.decl.Name, Class: c.decl.Class, Allowed: true, Rule: string(vaultstore.AutoBootstrapped)}
+	if err := r.ledger.write(r, e); err != nil {
+		return fmt.Errorf("%w: %w", errAudit, err)
+	}
 	if _, err := s.Put(r, next, now.Generation); err != nil {
 		return fmt.Errorf("%s: the tokens could not be stored: %w", c.decl.Name, err)
 	}

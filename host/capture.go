@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -41,8 +42,7 @@ func (r *run) captureRules(o *outgoing) (rules []captureRule) {
 
 // capture takes the new secrets out of an answer and puts surrogates in their
 // places. It returns the body as it is now.
-func (r *run) capture(o *outgoing, res *http.Response) (io.Reader, abi.Status) {
-	rules := r.captureRules(o)
+func (r *run) capture(o *outgoing, res *http.Response, rules []captureRule) (io.Reader, abi.Status) {
 	var pointers []captureRule
 	for _, rule := range rules {
 		kind, param, _ := strings.Cut(rule.from, ":")
@@ -62,10 +62,10 @@ func (r *run) capture(o *outgoing, res *http.Response) (io.Reader, abi.Status) {
 	if s := r.captureCookies(o, res, rules); s != abi.StatusOK {
 		return nil, s
 	}
-	if len(pointers) == 0 || res.StatusCode < 200 || res.StatusCode > 299 || res.Body == http.NoBody || o.target.Method == http.MethodHead {
+	if len(pointers) == 0 || res.Body == http.NoBody || o.target.Method == http.MethodHead {
 		return res.Body, abi.StatusOK
 	}
-	return r.captureJSON(o, res.Body, pointers)
+	return r.captureJSON(o, res, pointers)
 }
 
 // captured holds a value that was taken out of an answer, and returns its
@@ -75,12 +75,21 @@ func (r *run) captured(c *credential, value string) (token string, s abi.Status)
 		return "", abi.StatusOK
 	}
 	held := []byte(value)
-	h := &holding{
-		c: c, access: abi.AccessUse,
+	return r.holdCaptured(held, &holding{
+		c: c, access: abi.AccessUse, passing: true, twin: twin{c: c, digest: sha256.Sum256(held)},
 		value: func() ([]byte, error) { return held, nil },
 		kept:  func() []byte { return held },
+	})
+}
+
+// holdCaptured has a captured value looked for, and returns its surrogate: the
+// same for the same value.
+func (r *run) holdCaptured(value []byte, h *holding) (token string, s abi.Status) {
+	h, ok := r.tokens.once(h)
+	if ok && h.twin.cookie != "" && guard.Rate(value) != guard.Strong {
+		return h.token, abi.StatusOK // a cookie lang=en would be found in every text
 	}
-	if !r.tokens.add(h) || !r.watch.add(h, held, c.decl.Class == abi.ClassPassword) {
+	if !ok || !r.watch.add(h, value, h.c != nil && h.c.decl.Class == abi.ClassPassword) {
 		return "", r.tooManySecrets()
 	}
 	return h.token, abi.StatusOK
@@ -92,14 +101,17 @@ func (r *run) tooManySecrets() abi.Status {
 }
 
 // captureJSON takes strings out of a JSON document. One that is none, or too
-// large to be searched, is not shown at all: the secret may be in it.
-func (r *run) captureJSON(o *outgoing, body io.Reader, pointers []captureRule) (io.Reader, abi.Status) {
-	doc, err := io.ReadAll(io.LimitReader(body, maxCaptureBody+1))
-	if err != nil {
+// large to be searched, is not shown at all: the secret may be in it. Only an
+// answer that says that there is none, an error, may be another text.
+func (r *run) captureJSON(o *outgoing, res *http.Response, pointers []captureRule) (io.Reader, abi.Status) {
+	doc, err := io.ReadAll(io.LimitReader(res.Body, maxCaptureBody+1))
+	switch {
+	case err != nil:
 		return nil, abi.StatusUnavailable
-	}
-	if len(doc) > maxCaptureBody {
+	case len(doc) > maxCaptureBody:
 		return nil, r.refuseAnswer(o, "a secret is to be taken out of it, and it is larger than 4 MiB", abi.StatusTooLarge)
+	case len(bytes.TrimSpace(doc)) == 0, res.StatusCode >= 300 && !json.Valid(doc):
+		return bytes.NewReader(doc), abi.StatusOK
 	}
 	for _, p := range pointers {
 		var s abi.Status
@@ -129,11 +141,8 @@ func replaceAt(doc []byte, pointer string, put func(string) (string, error)) ([]
 	if !json.Valid(doc) {
 		return nil, errors.New("not JSON")
 	}
-	path := strings.Split(pointer, "/")[1:]
-	for i := range path {
-		path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(path[i])
-	}
-	for _, at := range slices.Backward(spans(doc, 0, path)) {
+	doc = bytes.TrimSpace(doc)
+	for _, at := range slices.Backward(spans(doc, 0, pointerPath(pointer))) {
 		value := string(doc[at[0]:at[1]])
 		if value[0] == '"' {
 			if err := json.Unmarshal(doc[at[0]:at[1]], &value); err != nil {
@@ -149,6 +158,15 @@ func replaceAt(doc []byte, pointer string, put func(string) (string, error)) ([]
 		doc = slices.Concat(doc[:at[0]], []byte(strconv.Quote(in)), doc[at[1]:]) // a surrogate needs no escapes
 	}
 	return doc, nil
+}
+
+// pointerPath takes a JSON pointer apart (RFC 6901).
+func pointerPath(pointer string) []string {
+	path := strings.Split(pointer, "/")[1:]
+	for i := range path {
+		path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(path[i])
+	}
+	return path
 }
 
 // spans returns where in a valid document the values are that path leads to,
@@ -233,20 +251,17 @@ func (r *run) cookie(o *outgoing, session *credential, set *http.Cookie) (token 
 		return "", abi.StatusOK
 	}
 	value := []byte(set.Value)
+	if set.Quoted {
+		value = []byte(`"` + set.Value + `"`)
+	}
 	h := &holding{
-		c: session, origin: o.target.Origin, access: abi.AccessUse, passing: session == nil,
+		c: session, origin: o.target.Origin, access: abi.AccessUse, passing: true,
+		twin:  twin{session, o.target.Origin, set.Name, sha256.Sum256(value)},
 		value: func() ([]byte, error) { return value, nil },
 	}
 	if session != nil {
 		jar := r.jars.set(session, o.url, set)
 		h.kept = jar.State
 	}
-	if have := r.jars.known(h, set); have != nil {
-		return have.token, abi.StatusOK
-	}
-	if !r.tokens.add(h) || guard.Rate(value) == guard.Strong && !r.watch.add(h, value, false) {
-		return "", r.tooManySecrets()
-	}
-	r.jars.know(h, set)
-	return h.token, abi.StatusOK
+	return r.holdCaptured([]byte(set.Value), h)
 }

@@ -30,11 +30,6 @@ func (r *run) conclude(err error) error {
 	if errors.Is(context.Cause(r), errLeak) {
 		r.strike(ctx)
 	}
-	if err := r.promote(ctx); err != nil {
-		r.mu.Lock()
-		r.outcome.Problem = r.clean(oneLine(err.Error()))
-		r.mu.Unlock()
-	}
 	rejected, settleErr := r.settle(ctx)
 	slices.Sort(rejected)
 	if len(rejected) > 0 && d.Status == abi.Failed {
@@ -104,6 +99,9 @@ func (r *run) verdict(err error) (abi.Done, error) {
 	case errors.Is(err, errCrashed):
 		d.Error = &abi.DoneError{Message: err.Error(), Code: abi.CodeConnectorCrashed, RecoveryHint: hint(abi.RetryOnConnectorUpgrade)}
 		err = fmt.Errorf("%s: %w: %s", name, ErrSourceFailed, oneLine(err.Error()))
+	case errors.Is(err, ErrSourceFailed):
+		d.Error = &abi.DoneError{Message: err.Error(), Retryable: true, Code: abi.CodeSourceUnavailable, RecoveryHint: hint(abi.RetryByRuntime)}
+		err = fmt.Errorf("%s: %w", name, err)
 	case err != nil:
 		d.Error = &abi.DoneError{Message: "the host failed", Retryable: true, Code: abi.CodeHostError}
 		err = fmt.Errorf("%s: %w", name, err)

@@ -51,6 +51,8 @@ type credential struct {
 	answered bool // the last answer to it was no refusal
 	refused  bool // the last answer to it was a refusal
 	rejected abi.RejectReason
+
+	unrenewed *Refusal // why the last renewal came to nothing that the owner could not mend; the guest's thread's
 }
 
 func (r *run) addCredential(decl *manifests.Credential) {
@@ -90,6 +92,16 @@ func (c *credential) value() (value []byte, epoch int) {
 	return c.current.Value.Reveal(), c.epoch
 }
 
+// sentValue is value, but nothing when the run has not sent it.
+func (c *credential) sentValue() (value []byte, epoch int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.used {
+		return nil, c.epoch
+	}
+	return c.current.Value.Reveal(), c.epoch
+}
+
 // expire takes the fast path away when the value's time is over.
 func (c *credential) expire(now time.Time) {
 	c.mu.Lock()
@@ -122,7 +134,7 @@ func (r *run) refresh(c *credential) error {
 func (r *run) readVault(c *credential) error {
 	entry, err := r.host.vault.Get(r, r.scope.Address(c.decl.Name))
 	if err != nil && !errors.Is(err, vaultstore.ErrNotFound) {
-		return err
+		return fmt.Errorf("vault: %w", err)
 	}
 	c.take(entry)
 	return nil
@@ -289,14 +301,14 @@ func (r *run) askFor(name string, access abi.Access) (*credential, capabilities.
 	var version uint64
 	if c != nil {
 		if err := r.refresh(c); err != nil {
-			return nil, capabilities.Verdict{}, fmt.Errorf("vault: %w", err)
+			return nil, capabilities.Verdict{}, err
 		}
 		q = r.request(capabilities.OpIssue, c)
 		q.Access = access
 		key.name, version = c.decl.Name, c.generation()
 		r.countUses(c) // they belong to the verdict before this one
 	}
-	v := capabilities.Decide(q)
+	v := r.explain(c, capabilities.Decide(q))
 	if err := r.ledger.decided(r, key, decision(q, v, version)); err != nil {
 		return nil, capabilities.Verdict{}, fmt.Errorf("%w: %w", errAudit, err)
 	}
@@ -318,7 +330,7 @@ func (r *run) askFor(name string, access abi.Access) (*credential, capabilities.
 func ownerCan(rule capabilities.Rule) bool {
 	switch rule {
 	case capabilities.RuleMissing, capabilities.RuleExpired, capabilities.RuleRejected, capabilities.RuleProvenance,
-		capabilities.RuleNoApproval, capabilities.RuleApprovalExpired, capabilities.RuleManifestDigest, capabilities.RuleModuleDigest:
+		capabilities.RuleNoApproval, capabilities.RuleHostCall, ruleClient, capabilities.RuleApprovalExpired, capabilities.RuleManifestDigest, capabilities.RuleModuleDigest:
 		return true
 	}
 	return false

@@ -74,6 +74,13 @@ type sent struct {
 	epoch int
 }
 
+// uses notes that the request carries a credential's value, or a proof of it.
+func (o *outgoing) uses(c *credential, epoch int) {
+	if use := (sent{c, epoch}); !slices.Contains(o.used, use) {
+		o.used = append(o.used, use)
+	}
+}
+
 func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
 	if s := r.checkOut(head, "the head of a request"); s != abi.StatusOK {
 		return 0, s
@@ -172,7 +179,7 @@ func (r *run) peek(token string) ([]byte, error) {
 		return h.value()
 	}
 	if err := r.refresh(h.c); err != nil {
-		return nil, &refusedUse{r.unavailable(fmt.Errorf("vault: %w", err))}
+		return nil, &refusedUse{r.unavailable(err)}
 	}
 	value, _ := h.c.value()
 	return value, nil
@@ -361,14 +368,14 @@ func (r *run) resolve(o *outgoing, token string, at manifests.Position, target m
 	q := r.request(capabilities.OpSend, c)
 	if h.kept == nil {
 		if err := r.refresh(c); err != nil {
-			return nil, &refusedUse{r.unavailable(fmt.Errorf("vault: %w", err))}
+			return nil, &refusedUse{r.unavailable(err)}
 		}
 		q = r.request(capabilities.OpSend, c)
 	} else {
 		q.Stored = &capabilities.Stored{Class: c.decl.Class, Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Active, Scope: r.scope, Held: true}
 	}
 	q.Access, q.Target, q.Position = h.access, target, at
-	v := capabilities.Decide(q)
+	v := r.explain(c, capabilities.Decide(q))
 	key := question{op: string(q.Op), name: c.decl.Name, access: string(h.access), origin: target.Origin.String(), method: target.Method, position: at.String()}
 	if err := r.ledger.decided(r, key, decision(q, v, c.generation())); err != nil {
 		return nil, &refusedUse{r.unavailable(fmt.Errorf("%w: %w", errAudit, err))}
@@ -388,14 +395,18 @@ func (r *run) resolve(o *outgoing, token string, at manifests.Position, target m
 		if err != nil {
 			return nil, &refusedUse{r.unavailable(err)}
 		}
+		if h.access == abi.AccessSign {
+			o.uses(c, h.epoch) // what the source says of a signature it says of the key
+		}
 		return asCookies(value, at, target), nil
 	}
 	if err := r.watchOut(c, v.Class); err != nil {
 		return nil, &refusedUse{r.unavailable(err)}
 	}
 	value, epoch := c.value()
-	if use := (sent{c, epoch}); !slices.Contains(o.used, use) {
-		o.used = append(o.used, use)
+	o.uses(c, epoch)
+	if at.Kind == manifests.AsCookie {
+		value = r.jars.latest(c, value, epoch)
 	}
 	return asCookies(value, at, target), nil
 }

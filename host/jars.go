@@ -6,51 +6,49 @@ import (
 	"sync"
 
 	"github.com/sallyport-host/sallyport/host/internal/cookies"
-	"github.com/sallyport-host/sallyport/manifests"
 )
 
-// jars is the cookies that a run has seen set. It is safe for concurrent use.
+// jars is the cookies that a run has seen set, by the session that they are
+// of. It is safe for concurrent use.
 type jars struct {
-	mu     sync.Mutex
-	all    map[*credential]*cookies.Jar
-	tokens map[cookieKey]*holding
+	mu  sync.Mutex
+	all map[*credential]jar
 }
 
-type cookieKey struct {
-	c           *credential
-	origin      manifests.Origin
-	name, value string
+// jar is a session as it is now: what is stored, where the run has used it,
+// and what the source has set since.
+type jar struct {
+	*cookies.Jar
+	epoch int // of the stored value
 }
 
 // set puts a cookie into the jar of a session, and returns the jar.
 func (j *jars) set(session *credential, u *url.URL, set *http.Cookie) *cookies.Jar {
+	stored, epoch := session.sentValue()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	jar := j.all[session]
-	if jar == nil {
+	now, ok := j.all[session]
+	if !ok || now.epoch != epoch {
 		if j.all == nil {
-			j.all = map[*credential]*cookies.Jar{}
+			j.all = map[*credential]jar{}
 		}
-		jar = cookies.NewJar()
-		j.all[session] = jar
+		now = jar{cookies.NewJar(), epoch}
+		if state, err := cookies.Parse(stored); err == nil {
+			now.Load(state)
+		}
+		j.all[session] = now
 	}
-	jar.Set(u, set)
-	return jar
+	now.Set(u, set)
+	return now.Jar
 }
 
-// known returns what stands for the same cookie already, nil when nothing
-// does.
-func (j *jars) known(h *holding, set *http.Cookie) *holding {
+// latest returns a session's stored value with what the source has set since.
+func (j *jars) latest(session *credential, value []byte, epoch int) []byte {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.tokens[cookieKey{h.c, h.origin, set.Name, set.Value}]
-}
-
-func (j *jars) know(h *holding, set *http.Cookie) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.tokens == nil {
-		j.tokens = map[cookieKey]*holding{}
+	now, ok := j.all[session]
+	if _, err := cookies.Parse(value); !ok || now.epoch != epoch || err != nil {
+		return value
 	}
-	j.tokens[cookieKey{h.c, h.origin, set.Name, set.Value}] = h
+	return now.State()
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,43 +39,48 @@ var ErrNotAccepted = errors.New("the source does not accept it")
 // [ErrNeedsOwner] when nothing was asked, [ErrSourceFailed] when it gave no
 // answer that tells.
 func (h *Host) Verify(ctx context.Context, c *Connector, o RunOptions, name string, value vaultstore.Secret) (account string, err error) {
-	r, err := h.newRun(ctx, c, o)
-	if err != nil {
-		return "", err
-	}
-	defer r.cancel(nil)
-	if err := h.enter(r); err != nil {
-		return "", err
-	}
-	defer h.leave(r)
-	t, release := h.connections(account3(r.scope), r.manifest)
-	defer release()
-	r.transport = t
-	if err := r.admit(); err != nil {
-		return "", err
-	}
-	cred := r.credentials[name]
-	if cred == nil {
-		return "", r.refuse(&Refusal{Thing: "credential " + oneLine(name), Rule: string(capabilities.RuleUndeclared), Reason: "the manifest declares none of that name", Remedy: "see: sallyport inspect"})
-	}
-	return r.probe(r, cred, value.Reveal())
+	err = h.aside(ctx, c, o, func(r *run) error {
+		cred := r.credentials[name]
+		if cred == nil {
+			return r.refuse(&Refusal{Thing: "credential " + oneLine(name), Rule: string(capabilities.RuleUndeclared), Reason: "the manifest declares none of that name", Remedy: "see: sallyport inspect"})
+		}
+		told, err := r.probe(r, cred, value.Reveal())
+		account = oneLine(r.clean(told))
+		return err
+	})
+	return account, err
 }
 
 // CanVerify reports whether the manifest declares a probe that this version
 // can make for the credential.
 func (c *Connector) CanVerify(name string) bool {
 	decl, ok := c.manifest.Credential(name)
-	return ok && decl.ProbeCall != nil && decl.ProbeCall.Method != ""
+	return ok && canProbe(decl)
+}
+
+func canProbe(decl *manifests.Credential) bool {
+	p := decl.ProbeCall
+	if p == nil || p.Method == "" {
+		return false
+	}
+	switch p.As.Kind {
+	case manifests.AsHeader, manifests.AsBasic, manifests.AsCookie, manifests.AsQuery, manifests.AsForm, manifests.AsJSON:
+		return true
+	}
+	return false
 }
 
 func account3(s capabilities.Scope) account { return account{s.Owner, s.Connector, s.Instance} }
 
 // probe asks the source whether a value works, and whose it is.
 func (r *run) probe(ctx context.Context, c *credential, value []byte) (account string, err error) {
-	p := c.decl.ProbeCall
-	if p == nil || p.Method == "" {
-		return "", fmt.Errorf("credential %s: the manifest declares no probe over http", c.decl.Name)
+	if !canProbe(c.decl) {
+		return "", r.refuse(&Refusal{
+			Thing: "probing " + c.decl.Name, Rule: "no_probe", Reason: "the manifest declares none, or one that this version does not make",
+			Remedy: "declare one as header, basic, cookie, query, form or json",
+		})
 	}
+	p := c.decl.ProbeCall
 	req, err := r.probeRequest(ctx, c, value)
 	if err != nil {
 		return "", err
@@ -97,7 +103,7 @@ func (r *run) probe(ctx context.Context, c *credential, value []byte) (account s
 	case !ok:
 		return "", fmt.Errorf("%s: %w: it answered %d", c.decl.Name, ErrSourceFailed, status)
 	}
-	return oneLine(r.clean(textAt(body, p.Account))), nil
+	return textAt(body, p.Account), nil
 }
 
 // textAt returns the string or number at a JSON pointer, "" when there is
@@ -108,6 +114,17 @@ func textAt(doc []byte, pointer string) (text string) {
 	}
 	_, _ = replaceAt(doc, pointer, func(value string) (string, error) { text = value; return "", nil })
 	return text
+}
+
+// jsonAt returns the document that holds text at a JSON pointer, and nothing
+// else.
+func jsonAt(pointer, text string) string {
+	var doc any = text
+	for _, key := range slices.Backward(pointerPath(pointer)) {
+		doc = map[string]any{key: doc}
+	}
+	out, _ := json.Marshal(doc) // texts: never fails
+	return string(out)
 }
 
 // probeRequest puts a probe together: the value stands at the one position
@@ -148,8 +165,9 @@ func (r *run) probeRequest(ctx context.Context, c *credential, value []byte) (*h
 	case manifests.AsForm:
 		header.Set("Content-Type", "application/x-www-form-urlencoded")
 		body = strings.NewReader(url.Values{p.As.Param: {text}}.Encode())
-	default:
-		return nil, fmt.Errorf("credential %s: this version makes no probe as %s; use header, basic, cookie, query or form", c.decl.Name, p.As)
+	case manifests.AsJSON:
+		header.Set("Content-Type", "application/json")
+		body = strings.NewReader(jsonAt(p.As.Param, text))
 	}
 	req, err := http.NewRequestWithContext(ctx, p.Method, u.String(), body)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -41,48 +42,74 @@ func (r *run) store(name, token, meta string) abi.Status {
 	if err != nil {
 		return abi.StatusInvalid
 	}
+	for range settleTries {
+		s, err := r.storeOnce(name, token, expires)
+		if err == nil {
+			return s
+		}
+		if !errors.Is(err, vaultstore.ErrConflict) {
+			return r.unavailable(err)
+		}
+	}
+	return r.unavailable(fmt.Errorf("vault: %w", vaultstore.ErrConflict))
+}
+
+// storeOnce decides and stores, unless another write comes between.
+func (r *run) storeOnce(name, token string, expires time.Time) (abi.Status, error) {
 	c := r.credentials[name]
 	q := r.request(capabilities.OpIssue, nil)
 	q.Name = name
 	key := question{op: "store", name: "(not declared)"}
 	var entry vaultstore.Entry
 	if c != nil {
-		key.name = c.decl.Name
+		var err error
 		entry, err = r.host.vault.Get(r, r.scope.Address(c.decl.Name))
 		if err != nil && !errors.Is(err, vaultstore.ErrNotFound) {
-			return r.unavailable(fmt.Errorf("vault: %w", err))
+			return 0, fmt.Errorf("vault: %w", err)
 		}
 		q.Name, q.Declared, q.Stored = c.decl.Name, c.decl, standsIn(entry, r.scope)
+		key.name = c.decl.Name
 	}
-	v := capabilities.DecideStore(q)
 	h := r.tokens.get(token)
-	switch {
-	case !v.Allowed:
-	case h == nil || h.kept == nil:
-		v.Allowed, v.Rule, v.Status = false, "not_captured", abi.StatusDenied
-		v.Reason, v.Remedy = "what is to be stored for "+c.decl.Name+" was not captured by the host", "put the surrogate that stood in the answer"
-	case h.c != c:
-		v.Allowed, v.Rule, v.Status = false, "other_credential", abi.StatusDenied
-		v.Reason, v.Remedy = "what is to be stored for "+c.decl.Name+" was captured for "+h.name(), "put it under that name"
-	case c.decl.ValidateValue(h.kept()) != nil:
-		v.Allowed, v.Rule, v.Status = false, "form", abi.StatusInvalid
-		v.Reason, v.Remedy = "what was captured for "+c.decl.Name+" does not have the form that the manifest declares", "correct capture or the form in credentials_schema"
-	}
-	e := Event{Kind: EventDecision, Op: "store", Allowed: v.Allowed, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, Name: q.Name, Class: v.Class}
-	if c == nil {
-		e.Name = ""
+	v := storable(capabilities.DecideStore(q), c, h)
+	e := Event{Kind: EventDecision, Op: "store", Allowed: v.Allowed, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, Class: v.Class}
+	if c != nil {
+		e.Name = c.decl.Name
 	}
 	if err := r.ledger.decided(r, key, e); err != nil {
-		return r.unavailable(fmt.Errorf("%w: %w", errAudit, err))
+		return 0, fmt.Errorf("%w: %w", errAudit, err)
 	}
 	if !v.Allowed {
 		r.note(Refusal{Thing: "storing " + orUnnamed(c), Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy})
-		return v.Status
+		return v.Status, nil
 	}
-	if err := r.stage(c, v.Class, h.kept(), expires, entry.Generation); err != nil {
-		return r.unavailable(err)
+	return abi.StatusOK, r.stage(c, v.Class, h.kept(), expires, entry.Generation)
+}
+
+// The rules of put that capabilities does not know: they are about where a
+// value comes from.
+const (
+	ruleNotCaptured     = "not_captured"
+	ruleOtherCredential = "other_credential"
+	ruleForm            = "form"
+)
+
+// storable asks what stands behind a surrogate that may be stored as c.
+func storable(v capabilities.Verdict, c *credential, h *holding) capabilities.Verdict {
+	no := func(rule capabilities.Rule, s abi.Status, reason, remedy string) capabilities.Verdict {
+		return capabilities.Verdict{Rule: rule, Status: s, Class: v.Class, Reason: "what is to be stored for " + c.decl.Name + reason, Remedy: remedy}
 	}
-	return abi.StatusOK
+	switch {
+	case !v.Allowed:
+		return v
+	case h == nil || h.kept == nil:
+		return no(ruleNotCaptured, abi.StatusDenied, " was not captured by the host", "put the surrogate that stood in the answer")
+	case h.c != c:
+		return no(ruleOtherCredential, abi.StatusDenied, " was captured for "+h.name(), "put it under that name")
+	case c.decl.ValidateValue(h.kept()) != nil:
+		return no(ruleForm, abi.StatusInvalid, " does not have the form that the manifest declares", "correct capture or the form in credentials_schema")
+	}
+	return v
 }
 
 func orUnnamed(c *credential) string {
@@ -144,52 +171,107 @@ func (r *run) stage(c *credential, class abi.Class, value []byte, expires time.T
 	if err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}
-	r.pending = append(r.pending, c)
+	if !slices.Contains(r.pending, c) {
+		r.pending = append(r.pending, c)
+	}
 	return nil
 }
 
+// promotionTime bounds the probes at the end of a run: two for each value, and
+// what the vault and the log need.
+const promotionTime = 2*hostCallTime + lastWords
+
 // promote makes what the run has stored the value in use, where a probe says
 // that it works, and for the same account as before. Without a probe it stays
-// pending, for its owner to see.
-func (r *run) promote(ctx context.Context) error {
+// pending, for its owner to see, and so it does when the run was stopped.
+func (r *run) promote() error {
+	if len(r.pending) == 0 {
+		return nil
+	}
 	var errs []error
 	for _, c := range r.pending {
-		if err := r.promoteOne(ctx, c); err != nil {
+		if err := r.promoteOne(c); err != nil {
 			errs = append(errs, fmt.Errorf("%s was stored and is not in use: %w", c.decl.Name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (r *run) promoteOne(ctx context.Context, c *credential) error {
+func (r *run) promoteOne(c *credential) error {
+	ctx, cancel := context.WithTimeout(r.Context, promotionTime)
+	defer cancel()
+	var version uint64
+	err := context.Cause(r)
+	for try := 0; err == nil; try++ {
+		version, err = r.promotePending(ctx, c)
+		if err == nil || !errors.Is(err, vaultstore.ErrConflict) || try == settleTries {
+			break
+		}
+		err = nil
+	}
+	e := Event{Kind: EventVault, Op: "promote", Name: c.decl.Name, Class: c.decl.Class, Allowed: err == nil, Rule: "probe", Version: version}
+	if err != nil {
+		e.Reason = oneLine(r.clean(err.Error()))
+	}
+	last, done := context.WithTimeout(context.WithoutCancel(r), lastWords)
+	defer done()
+	if auditErr := r.ledger.write(last, e); auditErr != nil {
+		return errors.Join(err, fmt.Errorf("%w: %w", errAudit, auditErr))
+	}
+	return err
+}
+
+// promotePending asks the source about what is pending, and puts it in the
+// place of what was in use.
+func (r *run) promotePending(ctx context.Context, c *credential) (version uint64, err error) {
 	entry, err := r.host.vault.Get(ctx, r.scope.Address(c.decl.Name))
 	if err != nil {
-		return fmt.Errorf("vault: %w", err)
+		return 0, fmt.Errorf("vault: %w", err)
 	}
 	pending, ok := entry.Stages[vaultstore.Pending]
 	if !ok {
-		return nil // another run was quicker
+		return entry.Generation, nil // another run was quicker
 	}
-	if c.decl.ProbeCall == nil {
-		return errors.New("the manifest declares no probe that would tell whether it works; declare one, or let the owner enter it")
+	if !canProbe(c.decl) {
+		return 0, errors.New("the manifest declares no probe that would tell whether it works; declare one, or let the owner enter it")
 	}
 	account, err := r.probe(ctx, c, pending.Value.Reveal())
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if current, ok := entry.Stages[vaultstore.Current]; ok {
-		before, err := r.probe(ctx, c, current.Value.Reveal())
-		if err == nil && before != account {
-			return errors.New("it is of another account than the one in use; run: " + capabilities.RemoveCommand(r.scope, c.decl.Name))
-		}
-	}
-	pending.LastVerified = time.Now().UTC()
 	stages := map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: pending, vaultstore.Pending: {}}
 	if current, ok := entry.Stages[vaultstore.Current]; ok {
+		if err := r.sameAccount(ctx, c, current, account); err != nil {
+			return 0, err
+		}
 		stages[vaultstore.Previous] = current
 	}
-	_, err = r.host.vault.Put(ctx, vaultstore.Entry{Address: entry.Address, Class: entry.Class, Stages: stages}, entry.Generation)
-	return err
+	pending.LastVerified = time.Now().UTC()
+	stages[vaultstore.Current] = pending
+	version, err = r.host.vault.Put(ctx, vaultstore.Entry{Address: entry.Address, Class: entry.Class, Stages: stages}, entry.Generation)
+	if err != nil {
+		return 0, fmt.Errorf("vault: %w", err)
+	}
+	return version, nil
+}
+
+// sameAccount refuses a value whose account is not known to be that of the
+// value in use. One that the source takes no longer has none that it could
+// tell.
+func (r *run) sameAccount(ctx context.Context, c *credential, current vaultstore.Version, account string) error {
+	before, err := r.probe(ctx, c, current.Value.Reveal())
+	remove := "; run: " + capabilities.RemoveCommand(r.scope, c.decl.Name)
+	switch {
+	case errors.Is(err, ErrNotAccepted):
+		return nil
+	case err != nil:
+		return fmt.Errorf("whose account the one in use is of could not be found out: %w", err)
+	case account == "" || before == "":
+		return errors.New("the probe does not tell whose account it is of; name its place in the answer by account in the manifest's probe" + remove)
+	case before != account:
+		return errors.New("it is of another account than the one in use" + remove)
+	}
+	return nil
 }
 
 // reveal hands out a value itself. The guard still looks for it at every

@@ -22,14 +22,15 @@ func (r *run) receive(o *outgoing, res *http.Response) (*reception, abi.Status) 
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return nil, r.refuseAnswer(o, "it switches to another protocol, which nobody asked for", abi.StatusUnavailable)
 	}
-	if len(o.used) > 0 || r.watch.guards(origin) {
+	rules := r.captureRules(o)
+	if len(o.used) > 0 || len(rules) > 0 || r.watch.guards(origin) {
 		if s := r.plainAnswer(o, res); s != abi.StatusOK {
 			return nil, s
 		}
 	}
 	in := &reception{body: res.Body, pass: r.inbound(origin)}
 	var s abi.Status
-	if in.body, s = r.capture(o, res); s != abi.StatusOK {
+	if in.body, s = r.capture(o, res, rules); s != abi.StatusOK {
 		return nil, s
 	}
 	if in.headers, s = r.answerHeaders(origin, res.Header); s != abi.StatusOK {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,11 +34,52 @@ func (c *credential) due(now time.Time) bool {
 
 // renew gets a new access token for c: one refresh for all who wait for it, in
 // all processes. Nothing of it is ever a guest's. When only the owner can go
-// on, it says so once and leaves c as it is.
+// on, it keeps why and leaves c as it is.
 func (r *run) renew(c *credential) error {
+	c.unrenewed = nil
+	state, err := r.renewNow(c)
+	if r.Err() != nil {
+		return context.Cause(r)
+	}
+	e := Event{Kind: EventCredential, Op: "renew", Name: c.decl.Name, Class: c.decl.Class, Allowed: err == nil, Rule: "oauth2"}
+	if err != nil {
+		e.Reason = oneLine(r.clean(err.Error()))
+	}
+	if auditErr := r.ledger.decided(r, question{op: "renew", name: c.decl.Name}, e); auditErr != nil {
+		return fmt.Errorf("%w: %w", errAudit, auditErr)
+	}
+	if refresh := r.credentials[c.decl.OAuth.RefreshToken]; err == nil && state.Refresh.Len() > 0 {
+		token := state.Refresh.Reveal()
+		h := &holding{c: refresh, access: abi.AccessUse, passing: true, twin: twin{c: refresh, digest: sha256.Sum256(token)}}
+		if h, ok := r.tokens.once(h); ok {
+			r.watch.pass(h, token) // no answer should hold it; one that does is not shown
+		}
+	}
+	var refused *Refusal
+	switch {
+	case err == nil, errors.Is(err, oauth.ErrNotStored):
+		return nil
+	case errors.As(err, &refused):
+		c.unrenewed = refused
+		return nil
+	case errors.Is(err, oauth.ErrNeedsReauthorisation):
+		c.unrenewed = &Refusal{Thing: "credential " + c.decl.Name, Rule: string(capabilities.RuleRejected), Reason: err.Error(), Remedy: r.obtain(c), NeedsOwner: true}
+		r.problem(c.unrenewed.Error())
+		return nil
+	case errors.Is(err, oauth.ErrClient):
+		c.unrenewed = &Refusal{Thing: "credential " + c.decl.Name, Rule: ruleClient, Reason: err.Error(), Remedy: r.correctClient(c), NeedsOwner: true}
+		return nil
+	}
+	return fmt.Errorf("%w: %s could not be renewed: %w", ErrSourceFailed, c.decl.Name, err)
+}
+
+// ruleClient: the source does not know the client that a token is renewed for.
+const ruleClient = "oauth2_client"
+
+func (r *run) renewNow(c *credential) (oauth.State, error) {
 	p, err := r.provider(c)
 	if err != nil {
-		return err
+		return oauth.State{}, err
 	}
 	refresh := r.credentials[c.decl.OAuth.RefreshToken]
 	client := &oauth.Client{Transport: &ownCalls{r, c}}
@@ -47,7 +89,12 @@ func (r *run) renew(c *credential) error {
 		Lock:    turnLock{r.host.turns, r.scope, c.decl.Name},
 		Journal: turnJournal{r.host.turns, r.scope, c.decl.Name},
 		Refresh: func(ctx context.Context, token vaultstore.Secret) (oauth.Tokens, error) {
-			return client.Refresh(ctx, oauth.Request{Provider: p, RefreshToken: token})
+			t, err := client.Refresh(ctx, oauth.Request{Provider: p, RefreshToken: token})
+			var refused *Refusal
+			if errors.As(err, &refused) {
+				return t, refused // nothing was sent
+			}
+			return t, err
 		},
 		Log: r.host.logger.With("run", r.id, "name", c.decl.Name),
 	}
@@ -56,25 +103,65 @@ func (r *run) renew(c *credential) error {
 		job.Refused = c.current.Value
 	}
 	c.mu.Unlock()
-	_, err = r.host.renewals.Renew(r, job)
-	e := Event{Kind: EventCredential, Op: "renew", Name: c.decl.Name, Class: c.decl.Class, Allowed: err == nil, Rule: "oauth2"}
-	if err != nil && r.Err() == nil {
-		e.Reason = oneLine(r.clean(err.Error()))
+	return r.host.renewals.Renew(r, job)
+}
+
+// explain says of a credential that was not renewed why, where that is why it
+// cannot be used, and how its owner gets another.
+func (r *run) explain(c *credential, v capabilities.Verdict) capabilities.Verdict {
+	if c == nil {
+		return v
 	}
-	if auditErr := r.ledger.decided(context.WithoutCancel(r), question{op: "renew", name: c.decl.Name}, e); auditErr != nil {
-		return fmt.Errorf("%w: %w", errAudit, auditErr)
+	switch v.Rule {
+	case capabilities.RuleMissing, capabilities.RuleExpired, capabilities.RuleRejected:
+		v.Remedy = r.obtain(c)
+	case capabilities.RuleAllow:
+		c.mu.Lock()
+		refused := c.refused
+		c.mu.Unlock()
+		if c.unrenewed == nil || !refused {
+			return v // what is stored is good for a while
+		}
+		v.Allowed, v.Status = false, abi.StatusRejected
+	default:
+		return v
 	}
-	switch {
-	case err == nil, errors.Is(err, oauth.ErrNotStored):
-		return nil
-	case errors.Is(err, oauth.ErrNeedsReauthorisation):
-		r.note(Refusal{
-			Thing: "credential " + c.decl.Name, Rule: string(capabilities.RuleRejected), Reason: err.Error(),
-			Remedy: "run: " + capabilities.AuthorizeCommand(r.scope, c.decl.Name), NeedsOwner: true,
-		})
-		return nil // what is stored says that it is missing or at its end
+	if why := c.unrenewed; why != nil {
+		v.Rule, v.Reason, v.Remedy = capabilities.Rule(why.Rule), why.Reason, why.Remedy
+		if v.Rule == capabilities.RuleRejected {
+			v.Status = abi.StatusRejected
+		}
 	}
-	return err
+	return v
+}
+
+// obtain is the command by which the owner gets another value of c.
+func (r *run) obtain(c *credential) string {
+	for name, other := range r.credentials {
+		o := other.decl.OAuth
+		if name != other.decl.Name || o == nil || o.RefreshToken == "" {
+			continue
+		}
+		refresh := r.credentials[o.RefreshToken]
+		if other != c && refresh != c {
+			continue
+		}
+		if o.AuthorizationURL != "" || o.DeviceAuthorizationURL != "" {
+			return "run: " + capabilities.AuthorizeCommand(r.scope, name)
+		}
+		return "run: " + capabilities.SetCommand(r.scope, refresh.decl.Name)
+	}
+	return "run: " + capabilities.SetCommand(r.scope, c.decl.Name)
+}
+
+// correctClient is how an owner mends the client's id or secret.
+func (r *run) correctClient(c *credential) string {
+	for _, name := range []string{c.decl.OAuth.ClientSecret, c.decl.OAuth.ClientID} {
+		if part := r.credentials[name]; part != nil {
+			return "run: " + capabilities.SetCommand(r.scope, part.decl.Name)
+		}
+	}
+	return "run: " + capabilities.ApproveCommand(r.scope) + ", with another client id"
 }
 
 // provider puts together whom a token is renewed with. Each credential that
@@ -101,7 +188,29 @@ func (r *run) provider(c *credential) (oauth.Provider, error) {
 		}
 		p.ClientSecret = value
 	}
-	return p, nil
+	return p, r.maySpend(r.credentials[o.RefreshToken])
+}
+
+// maySpend asks whether a refresh token may be used. That there is none, or
+// none any more, is for the refresh to find out.
+func (r *run) maySpend(refresh *credential) error {
+	if err := r.readVault(refresh); err != nil {
+		return err
+	}
+	q := r.request(capabilities.OpIssue, refresh)
+	v := capabilities.Decide(q)
+	switch v.Rule {
+	case capabilities.RuleMissing, capabilities.RuleExpired, capabilities.RuleRejected:
+		return nil
+	}
+	key := question{op: string(q.Op), name: refresh.decl.Name, access: string(q.Access)}
+	if err := r.ledger.decided(r, key, decision(q, v, refresh.generation())); err != nil {
+		return fmt.Errorf("%w: %w", errAudit, err)
+	}
+	if !v.Allowed {
+		return &Refusal{Thing: "credential " + refresh.decl.Name, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)}
+	}
+	return nil
 }
 
 // takePart returns a credential that the host itself sends to a token
@@ -112,11 +221,15 @@ func (r *run) takePart(name string) (vaultstore.Secret, error) {
 	case err != nil:
 		return vaultstore.Secret{}, err
 	case !v.Allowed:
-		return vaultstore.Secret{}, &Refusal{Thing: "credential " + name, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)}
+		return vaultstore.Secret{}, &Refusal{Thing: "credential " + name, Rule: string(v.Rule), Reason: name + ", which renewing takes: " + v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.current.Value, nil
+	value, _ := c.value()
+	if !c.decl.Identity {
+		if err := r.hold(c, v.Class); err != nil {
+			return vaultstore.Secret{}, err
+		}
+	}
+	return vaultstore.NewSecret(value), nil
 }
 
 // tokenStore keeps an access token and its refresh token at their addresses.

@@ -251,7 +251,11 @@ func (r *run) whole() error {
 			if err := r.preflight(); err != nil {
 				return err
 			}
-			return r.guest()
+			err := r.guest()
+			if promoteErr := r.promote(); promoteErr != nil {
+				r.problem(promoteErr.Error())
+			}
+			return err
 		})
 	}
 	return r.conclude(err)
@@ -437,6 +441,19 @@ func (r *run) refuse(f *Refusal) error {
 		return fmt.Errorf("audit log: %w", err)
 	}
 	return f
+}
+
+// problem keeps words for the owner, after those that are kept already.
+func (r *run) problem(text string) {
+	text = r.clean(oneLine(text))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch have := r.outcome.Problem; {
+	case have == "":
+		r.outcome.Problem = text
+	case !strings.Contains(have, text) && len(have) < abi.MaxErrorBytes:
+		r.outcome.Problem += "; " + text
+	}
 }
 
 // maxRefusals bounds the refusals that a result lists.

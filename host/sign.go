@@ -109,11 +109,12 @@ func (r *run) signed(c *credential, template string, data []byte) (*holding, err
 		h.sigv4 = &sigv4{t}
 		return h, nil
 	}
-	value, _ := c.value()
+	value, epoch := c.value()
 	text, err := signing.Template(t, value, data, time.Now())
 	if err != nil {
 		return nil, err
 	}
+	h.epoch = epoch
 	h.value = func() ([]byte, error) { return []byte(text), nil }
 	return h, nil
 }
@@ -136,14 +137,15 @@ func (r *run) code(c *credential) (*holding, error) {
 func (r *run) signRequest(o *outgoing, body []byte, follows bool) abi.Status {
 	c := o.sigv4.c
 	t := o.sigv4.sigv4.template.AWS
-	id, s := r.part(t.AccessKeyID)
+	id, s := r.part(o, t.AccessKeyID, "Authorization")
 	if s != abi.StatusOK {
 		return s
 	}
-	key, _ := c.value()
+	key, epoch := c.value()
+	o.uses(c, epoch)
 	a := signing.AWS{AccessKeyID: id, SecretKey: vaultstore.NewSecret(key), Region: t.Region, Service: t.Service}
 	if t.SessionToken != "" {
-		if a.SessionToken, s = r.part(t.SessionToken); s != abi.StatusOK {
+		if a.SessionToken, s = r.part(o, t.SessionToken, "X-Amz-Security-Token"); s != abi.StatusOK {
 			return s
 		}
 	}
@@ -162,8 +164,9 @@ func (r *run) signRequest(o *outgoing, body []byte, follows bool) abi.Status {
 	return abi.StatusOK
 }
 
-// part returns another credential that a signature needs.
-func (r *run) part(name string) (vaultstore.Secret, abi.Status) {
+// part returns another credential that a signature needs, and that goes out
+// with it in a header: that is decided like any other use.
+func (r *run) part(o *outgoing, name, header string) (vaultstore.Secret, abi.Status) {
 	c, v, err := r.ask(name)
 	switch {
 	case err != nil:
@@ -171,9 +174,16 @@ func (r *run) part(name string) (vaultstore.Secret, abi.Status) {
 	case !v.Allowed:
 		return vaultstore.Secret{}, v.Status
 	}
+	if c.decl.Identity {
+		value, _ := c.value()
+		return vaultstore.NewSecret(value), abi.StatusOK
+	}
 	if err := r.hold(c, v.Class); err != nil {
 		return vaultstore.Secret{}, r.unavailable(err)
 	}
-	value, _ := c.value()
+	value, err := r.resolve(o, c.held.token, manifests.Position{Kind: manifests.AsHeader, Param: header}, o.target)
+	if err != nil {
+		return vaultstore.Secret{}, r.unfilled(o, err)
+	}
 	return vaultstore.NewSecret(value), abi.StatusOK
 }

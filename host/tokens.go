@@ -1,6 +1,7 @@
 package host
 
 import (
+	"crypto/sha256"
 	"sync"
 
 	"github.com/sallyport-host/sallyport/abi"
@@ -8,8 +9,8 @@ import (
 	"github.com/sallyport-host/sallyport/manifests"
 )
 
-// The bounds of a run's surrogates: of those that stay, and of those that
-// come and go, such as a signature's.
+// The bounds of a run's surrogates: of those that stay, and of each kind of
+// those that come and go, such as the signatures by one key.
 const (
 	maxTokens  = 4096
 	maxPassing = 1024
@@ -32,11 +33,31 @@ type holding struct {
 	value func() ([]byte, error)
 	// kept is what put stores for a captured value.
 	kept func() []byte
+	// epoch is of the key that a signature was made with.
+	epoch int
 	// sigv4 says that the token stands for a signature over the request itself.
 	sigv4 *sigv4
-	// passing says that there will be others: when there are too many, the
-	// oldest is forgotten.
+	// passing says that there will be others of its kind: when there are too
+	// many, the oldest is forgotten.
 	passing bool
+	twin    twin
+}
+
+// kind is whose place a surrogate takes when there are too many.
+type kind struct {
+	c      *credential
+	access abi.Access
+}
+
+func (h *holding) kind() kind { return kind{h.c, h.access} }
+
+// twin is what makes two captured values one: the same secret, for the same
+// use. The zero twin has no other.
+type twin struct {
+	c      *credential
+	origin manifests.Origin
+	cookie string // its name
+	digest [sha256.Size]byte
 }
 
 // name is how the owner knows it.
@@ -52,7 +73,9 @@ func (h *holding) name() string {
 type tokens struct {
 	mu      sync.RWMutex
 	all     map[string]*holding
-	passing []string // oldest first
+	twins   map[twin]*holding
+	passing map[kind][]*holding // oldest first
+	staying int
 }
 
 func (t *tokens) get(token string) *holding {
@@ -65,22 +88,40 @@ func (t *tokens) live(token string) bool { return t.get(token) != nil }
 
 // add mints a surrogate for h. It reports false when there are too many.
 func (t *tokens) add(h *holding) bool {
+	_, ok := t.once(h)
+	return ok
+}
+
+// once is add, unless a surrogate of the same twin is there: then it returns
+// that one.
+func (t *tokens) once(h *holding) (*holding, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.all)-len(t.passing) >= maxTokens {
-		return false
+	if have := t.twins[h.twin]; have != nil {
+		return have, true
+	}
+	if !h.passing && t.staying >= maxTokens {
+		return nil, false
 	}
 	if t.all == nil {
-		t.all = map[string]*holding{}
+		t.all, t.twins, t.passing = map[string]*holding{}, map[twin]*holding{}, map[kind][]*holding{}
 	}
 	h.token = surrogate.Mint()
 	t.all[h.token] = h
-	if h.passing {
-		t.passing = append(t.passing, h.token)
-		if len(t.passing) > maxPassing {
-			delete(t.all, t.passing[0])
-			t.passing = t.passing[1:]
-		}
+	if h.twin != (twin{}) {
+		t.twins[h.twin] = h
 	}
-	return true
+	if !h.passing {
+		t.staying++
+		return h, true
+	}
+	k := h.kind()
+	t.passing[k] = append(t.passing[k], h)
+	if old := t.passing[k]; len(old) > maxPassing {
+		delete(t.all, old[0].token)
+		delete(t.twins, old[0].twin)
+		old[0] = nil
+		t.passing[k] = old[1:]
+	}
+	return h, true
 }

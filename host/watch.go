@@ -15,11 +15,12 @@ import (
 )
 
 // The bounds of what a run looks for. A credential's value is never forgotten
-// while the run goes on: what was sent once may come back late. Of what comes
-// and goes, a signature or a cookie, the newest are looked for.
+// while the run goes on: what was sent once may come back late. Of each kind
+// of what comes and goes, such as signatures or cookies, the newest are looked
+// for.
 const (
 	maxWatched        = 192
-	maxPassingWatched = 64
+	maxPassingWatched = 32
 )
 
 // watch is the values that are live in a run, ready to be looked for. It is
@@ -57,8 +58,8 @@ func (w *watch) add(h *holding, value []byte, never bool) bool {
 		next.values = old.values[:len(old.values):len(old.values)]
 	}
 	if h.passing {
-		next.values = withoutOldest(next.values)
-	} else if len(next.values)-passing(next.values) >= maxWatched {
+		next.values = withoutOldest(next.values, h.kind())
+	} else if staying(next.values) >= maxWatched {
 		return false
 	}
 	next.values = append(next.values, watched{h, bytes.Clone(value), never})
@@ -71,23 +72,27 @@ func (w *watch) add(h *holding, value []byte, never bool) bool {
 	return true
 }
 
-// passing counts what comes and goes.
-func passing(values []watched) (n int) {
+func staying(values []watched) (n int) {
 	for _, v := range values {
-		if v.holding.passing {
+		if !v.holding.passing {
 			n++
 		}
 	}
 	return n
 }
 
-// withoutOldest makes room for one more that comes and goes.
-func withoutOldest(values []watched) []watched {
-	if passing(values) < maxPassingWatched {
+// withoutOldest makes room for one more of a kind that comes and goes.
+func withoutOldest(values []watched, k kind) []watched {
+	first, n := 0, 0
+	for i, v := range slices.Backward(values) {
+		if v.holding.passing && v.holding.kind() == k {
+			first, n = i, n+1
+		}
+	}
+	if n < maxPassingWatched {
 		return values
 	}
-	i := slices.IndexFunc(values, func(v watched) bool { return v.holding.passing })
-	return slices.Delete(slices.Clone(values), i, i+1)
+	return slices.Delete(slices.Clone(values), first, first+1)
 }
 
 // pass is add for what comes and goes.

@@ -72,7 +72,11 @@ func (c Cookie) cookie() *http.Cookie {
 	if path == "" {
 		path = "/"
 	}
-	return &http.Cookie{Name: c.Name, Value: c.Value, Path: path, Secure: c.Secure, HttpOnly: c.HTTPOnly}
+	value := c.Value
+	if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
+		value = value[1 : n-1]
+	}
+	return &http.Cookie{Name: c.Name, Value: value, Quoted: value != c.Value, Path: path, Secure: c.Secure, HttpOnly: c.HTTPOnly}
 }
 
 // Values returns the cookies' values.
@@ -99,6 +103,9 @@ func (s State) Header(u *url.URL) string {
 	}
 	var parts []string
 	for _, c := range j.jar.Cookies(u) {
+		if c.Quoted {
+			c.Value = `"` + c.Value + `"`
+		}
 		parts = append(parts, c.Name+"="+c.Value)
 	}
 	return strings.Join(parts, "; ")
@@ -116,6 +123,13 @@ type Jar struct {
 func NewJar() *Jar {
 	jar, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}) // never fails
 	return &Jar{jar: jar}
+}
+
+// Load adds the cookies of a storage state, in place of those of their names.
+func (j *Jar) Load(s State) {
+	for _, c := range s.Cookies {
+		j.add(c)
+	}
 }
 
 // Set takes a cookie that the answer to a request for u set. One that ends a
@@ -137,7 +151,17 @@ func (j *Jar) Set(u *url.URL, set *http.Cookie) {
 	case !set.Expires.IsZero():
 		c.Expires = float64(set.Expires.Unix())
 	}
-	gone := set.MaxAge < 0 || set.Value == "" || c.Expires >= 0 && c.Expires <= float64(time.Now().Unix())
+	if set.MaxAge < 0 {
+		c.Value = ""
+	}
+	if set.Quoted && c.Value != "" {
+		c.Value = `"` + c.Value + `"` // the quotes are a part of it (RFC 6265 section 5.2)
+	}
+	j.add(c)
+}
+
+func (j *Jar) add(c Cookie) {
+	gone := c.Value == "" || c.Expires >= 0 && c.Expires <= float64(time.Now().Unix())
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.all = slices.DeleteFunc(j.all, func(o Cookie) bool { return o.Name == c.Name && o.Domain == c.Domain && o.Path == c.Path })
