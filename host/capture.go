@@ -141,7 +141,6 @@ func replaceAt(doc []byte, pointer string, put func(string) (string, error)) ([]
 	if !json.Valid(doc) {
 		return nil, errors.New("not JSON")
 	}
-	doc = bytes.TrimSpace(doc)
 	for _, at := range slices.Backward(spans(doc, 0, pointerPath(pointer))) {
 		value := string(doc[at[0]:at[1]])
 		if value[0] == '"' {
@@ -173,7 +172,8 @@ func pointerPath(pointer string) []string {
 // in order. base is where doc begins.
 func spans(doc []byte, base int, path []string) (found [][2]int) {
 	if len(path) == 0 {
-		return [][2]int{{base, base + len(doc)}}
+		start := len(doc) - len(bytes.TrimLeft(doc, " \t\r\n"))
+		return [][2]int{{base + start, base + len(bytes.TrimRight(doc, " \t\r\n"))}}
 	}
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	open, err := dec.Token()
