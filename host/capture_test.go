@@ -60,10 +60,8 @@ func (m *minter) serve(w http.ResponseWriter, req received) {
 		if req.URL.Path == "/mint" {
 			w.Header().Set("X-New-Token", mintedHeader)
 		}
-		if req.URL.Query().Has("part") {
-			w.Header().Set("Content-Range", "bytes 20-40/100")
-			w.WriteHeader(http.StatusPartialContent)
-			fmt.Fprintf(w, "%q", mintedToken)
+		if as := req.URL.Query().Get("as"); as != "" {
+			mintOddly(w, as)
 			return
 		}
 		fmt.Fprintf(w, mintAnswer, mintedToken)
@@ -92,6 +90,30 @@ func (m *minter) serve(w http.ResponseWriter, req received) {
 		fmt.Fprint(w, err == nil && c.Value == fmt.Sprintf("turn-%05d-4Kq8Zv2Wx", m.turns-1))
 	default:
 		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+// mintOddly answers with a secret as it does not stand in a JSON document, or
+// with none.
+func mintOddly(w http.ResponseWriter, as string) {
+	switch as {
+	case "part":
+		w.Header().Set("Content-Range", "bytes 20-40/100")
+		w.WriteHeader(http.StatusPartialContent)
+		fmt.Fprintf(w, "%q", mintedToken)
+	case "text":
+		fmt.Fprint(w, "token="+mintedToken)
+	case "large":
+		fmt.Fprintf(w, `{"token": %q, "pad": %q}`, mintedToken, strings.Repeat("x", 5<<20))
+	case "gzip":
+		w.Header().Set("Content-Encoding", "x-unknown")
+		fmt.Fprintf(w, `{"token": %q}`, mintedToken)
+	case "page":
+		w.WriteHeader(http.StatusBadGateway)
+		fmt.Fprint(w, "<p>broken</p>")
+	case "fault":
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"token":%q}`, mintedToken)
 	}
 }
 
@@ -133,8 +155,14 @@ func TestACapturedSecretIsASurrogateAndAllElseIsAsItWas(t *testing.T) {
 
 func TestWhatCannotBeSearchedForANewSecretIsNotShown(t *testing.T) {
 	o := newMinter(t, abi.RoleBootstrap, nil)
-	got := o.good(abi.RoleBootstrap, send("GET", "/mint?part", "r"), tell("part", "${r}"))
-	expect(t, got, "GET /mint?part: unavailable", "part: ")
+	got := o.good(abi.RoleBootstrap,
+		send("GET", "/mint?as=part", "r"), send("GET", "/mint?as=text", "r"), send("GET", "/mint?as=large", "r"), send("GET", "/mint?as=gzip", "r"),
+		send("GET", "/mint?as=nothing", "r"), send("GET", "/mint?as=page", "r"), tell("page", "${r}"), send("GET", "/mint?as=fault", "r"), tell("fault", "${r}"))
+	expect(t, got, "GET /mint?as=part: unavailable", "GET /mint?as=text: unavailable", "GET /mint?as=large: too_large", "GET /mint?as=gzip: unavailable",
+		"GET /mint?as=nothing: 200", "GET /mint?as=page: 502", "page: <p>broken</p>", "GET /mint?as=fault: 400", `fault: {"token":"[redacted:TOKEN]"}`)
+	if n := len(o.audited(host.EventEgress, "answer")); n != 4 {
+		t.Errorf("%d refused answers are in the audit log, want 4", n)
+	}
 	o.unseen([]string{mintedToken})
 }
 
@@ -296,7 +324,7 @@ func TestCookies(t *testing.T) {
 		send("GET", "/turn", "r", "Cookie", "${r.cookies}"), tell("came back", "${r}"),
 		send("GET", o.other+"/turn", "x", "Cookie", "${r.cookies}"),
 		send("GET", "/turn", "x", "Authorization", "${r.cookie.turn}"),
-		repeat(1500, send("GET", "/turn", "r", "Cookie", "${r.cookies}").quiet()), tell("came back", "${r}"),
+		repeat(1100, send("GET", "/turn", "r", "Cookie", "${r.cookies}").quiet()), tell("came back", "${r}"),
 	)
 	expect(t, got, "GET /turn: 200", "strong: true", "attributes: true", "GET /turn: 200", "came back: true",
 		"GET "+o.other+"/turn: -1", "GET /turn: -1", "came back: true")
