@@ -147,7 +147,7 @@ func (r *run) keep(c *credential, value vaultstore.Secret) error {
 // or ends the run without a call to the source.
 func (r *run) preflight() error {
 	missing := map[string]*credential{}
-	var refusal, unrenewed *Refusal
+	var refusal, untyped *Refusal
 	for i := range r.bound.Credentials {
 		decl := &r.bound.Credentials[i]
 		if !decl.Required {
@@ -160,13 +160,13 @@ func (r *run) preflight() error {
 		if !v.Allowed && ownerCan(v.Rule) {
 			missing[decl.Name] = c
 			refusal = &Refusal{Thing: "credential " + decl.Name, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: true}
-			if c.unrenewed != nil {
-				unrenewed = refusal // nobody can type a token that a source has to give
+			if by := r.authorizedFor(c); by != nil && (by == c || by.canAuthorize()) {
+				untyped = refusal // nobody can type a token that a source has to give
 			}
 		}
 	}
-	if unrenewed != nil {
-		return r.refuse(unrenewed)
+	if untyped != nil {
+		return r.refuse(untyped)
 	}
 	if len(missing) == 0 {
 		return nil

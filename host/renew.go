@@ -135,23 +135,32 @@ func (r *run) explain(c *credential, v capabilities.Verdict) capabilities.Verdic
 	return v
 }
 
+// authorizedFor returns the credential whose authorization by the owner brings
+// c: itself, or the one that it is the refresh token of. It is nil when there
+// is none.
+func (r *run) authorizedFor(c *credential) *credential {
+	for _, other := range r.credentials {
+		if o := other.decl.OAuth; o != nil && o.RefreshToken != "" && (other == c || r.credentials[o.RefreshToken] == c) {
+			return other
+		}
+	}
+	return nil
+}
+
+func (c *credential) canAuthorize() bool {
+	return c.decl.OAuth.AuthorizationURL != "" || c.decl.OAuth.DeviceAuthorizationURL != ""
+}
+
 // obtain is the command by which the owner gets another value of c.
 func (r *run) obtain(c *credential) string {
-	for name, other := range r.credentials {
-		o := other.decl.OAuth
-		if name != other.decl.Name || o == nil || o.RefreshToken == "" {
-			continue
-		}
-		refresh := r.credentials[o.RefreshToken]
-		if other != c && refresh != c {
-			continue
-		}
-		if o.AuthorizationURL != "" || o.DeviceAuthorizationURL != "" {
-			return "run: " + capabilities.AuthorizeCommand(r.scope, name)
-		}
-		return "run: " + capabilities.SetCommand(r.scope, refresh.decl.Name)
+	by := r.authorizedFor(c)
+	switch {
+	case by == nil:
+		return "run: " + capabilities.SetCommand(r.scope, c.decl.Name)
+	case by.canAuthorize():
+		return "run: " + capabilities.AuthorizeCommand(r.scope, by.decl.Name)
 	}
-	return "run: " + capabilities.SetCommand(r.scope, c.decl.Name)
+	return "run: " + capabilities.SetCommand(r.scope, r.credentials[by.decl.OAuth.RefreshToken].decl.Name)
 }
 
 // correctClient is how an owner mends the client's id or secret.
