@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -64,7 +65,7 @@ func (s *steam) get(ctx context.Context, method string, query url.Values, into a
 	_, err := s.api.Get(ctx, method+"?"+query.Encode(), into)
 	var source *sallyport.SourceError
 	if errors.As(err, &source) && source.StatusCode == 403 {
-		return errors.Join(sallyport.ErrRejected, err)
+		return fmt.Errorf("%w: %w", sallyport.ErrRejected, err)
 	}
 	return err
 }
