@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"errors"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/host"
+	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
 
@@ -122,6 +125,32 @@ func TestSpotifyLinksElsewhere(t *testing.T) {
 			t.Errorf("%s: called %q", next, calls)
 		}
 	}
+}
+
+// TestSpotifyTokenEndpoint: the connector may not call what the host renews the
+// token with, whatever it holds.
+func TestSpotifyTokenEndpoint(t *testing.T) {
+	s, _ := spotifyOf(t)
+	bound, err := s.connector.Manifest().Bind(map[string]any{"client_id": spotifyClient})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]bool{"https://accounts.spotify.com/api/token": false, "https://accounts.spotify.com/authorize": false, "https://api.spotify.com/v1/me": true} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			u, err := url.Parse(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			target, err := manifests.TargetOf(method, u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := manifests.AllowEgress(bound.Egress, target); got != (want && method == http.MethodGet) {
+				t.Errorf("%s %s is allowed: %t", method, address, got)
+			}
+		}
+	}
+	s.records() // and the host may
 }
 
 // TestSpotifyRateLimit: a limit that is too long to wait for ends the run with
