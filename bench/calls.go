@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,12 +14,9 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/sallyport-host/sallyport/abi"
-	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/host/experimental"
 	"github.com/sallyport-host/sallyport/internal/wasmtest"
-	"github.com/sallyport-host/sallyport/vaultstore"
-	"github.com/sallyport-host/sallyport/vaultstore/memory"
 )
 
 // credentialName has the 16 bytes that the bare call reads too.
@@ -56,13 +52,18 @@ func smallGuest(module, function string, n int32) []byte {
 
 // goGuest builds the same in Go.
 func goGuest(function string, n int) ([]byte, error) {
+	return buildGuest("./goguest", "-ldflags", fmt.Sprintf("-X main.calls=%d -X main.function=%s", n, function))
+}
+
+// buildGuest builds one of bench's guests in Go.
+func buildGuest(pkg string, flags ...string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "bench-guest")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, "guest.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags", fmt.Sprintf("-X main.calls=%d -X main.function=%s", n, function), "-o", out, "./goguest")
+	cmd := exec.Command("go", append(append([]string{"build", "-buildmode=c-shared"}, flags...), "-o", out, pkg)...)
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, text)
@@ -149,42 +150,19 @@ func bareInstance(ctx context.Context, module []byte) (call func() (time.Duratio
 	}, nil
 }
 
-// sallyport is a host with all its checks and an audit log, and a run of the
-// module.
+// sallyport is a run of the module in a host.
 func sallyport(ctx context.Context, module []byte) (call func() (time.Duration, error), err error) {
-	vault, approvals := memory.New(), host.NewMemoryApprovals()
-	h, err := host.New(ctx, host.NewConfig().WithVault(vault).WithApprovals(approvals))
+	in, err := install(ctx, host.NewConfig(), benchManifest, module, map[string]string{credentialName: "value"})
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.Load(ctx, host.Package{Manifest: []byte(benchManifest), Modules: map[abi.Role][]byte{abi.RoleCollector: module}})
-	if err != nil {
-		return nil, err
-	}
-	bound, err := c.Manifest().Bind(nil)
-	if err != nil {
-		return nil, err
-	}
-	scope := capabilities.Scope{Owner: "owner", Connector: "bench", Instance: "default", Grant: "self"}
-	digests := map[abi.Role]string{abi.RoleCollector: c.Modules()[abi.RoleCollector].SHA256}
-	if _, err := approvals.Approve(capabilities.NewApproval(bound, scope, digests, capabilities.ModeLocal, time.Now())); err != nil {
-		return nil, err
-	}
-	_, err = vault.Put(ctx, vaultstore.Entry{Address: scope.Address(credentialName), Class: abi.ClassToken, Stages: map[vaultstore.Stage]vaultstore.Version{
-		vaultstore.Current: {Value: vaultstore.NewSecret([]byte("value")), Provenance: vaultstore.UserEntered, Status: vaultstore.Active, ObtainedAt: time.Now()},
-	}}, vaultstore.AnyGeneration)
-	if err != nil {
+	if err := in.approve(nil); err != nil {
 		return nil, err
 	}
 	return func() (time.Duration, error) {
 		began := time.Now()
-		res, err := h.Run(ctx, c, host.RunOptions{Unattended: true})
-		took := time.Since(began)
-		if err != nil {
-			text, _ := json.Marshal(res)
-			err = fmt.Errorf("%w: %s", err, text)
-		}
-		return took, err
+		err := in.run(ctx, nil)
+		return time.Since(began), err
 	}, nil
 }
 

@@ -4,6 +4,7 @@ go 1.26.8
 
 require (
 	github.com/sallyport-host/sallyport v0.0.0
+	github.com/sallyport-host/sallyport/guest-sdk/go v0.0.0
 	github.com/tetratelabs/wazero v1.12.0
 )
 
@@ -14,6 +15,9 @@ require (
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
 )
 
 replace github.com/sallyport-host/sallyport => ../
+
+replace github.com/sallyport-host/sallyport/guest-sdk/go => ../guest-sdk/go

@@ -1,5 +1,5 @@
-// Command bench measures what Sallyport costs beside bare wazero, in one run
-// on one machine, and writes RESULTS.md.
+// Command bench measures what Sallyport costs beside bare wazero and native
+// clients, in one run on one machine, and writes RESULTS.md.
 //
 // # Promise
 //
@@ -47,6 +47,16 @@ func measure(ctx context.Context, rounds, calls int, contacts string) (string, e
 		return "", err
 	}
 	b.WriteString(table)
+	traffic, err := measureTraffic(ctx, sizes{rounds: rounds, gets: 500, fetches: 20, download: 256 << 20})
+	if err != nil {
+		return "", err
+	}
+	b.WriteString(traffic)
+	guard, err := measureGuard(ctx, 3, "500ms")
+	if err != nil {
+		return "", err
+	}
+	b.WriteString(guard)
 	loads, err := measureLoads(ctx, rounds, contacts)
 	if err != nil {
 		return "", err

@@ -2,6 +2,7 @@ package capabilities
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type ApprovedCredential struct {
 	Access   []abi.Access          `json:"access"`
 	SendTo   []ApprovedDestination `json:"send_to"`
 	Capture  []ApprovedCapture     `json:"capture,omitempty"`
+	Sign     []ApprovedSign        `json:"sign,omitempty"`
 }
 
 // ApprovedDestination is one approved place for a credential.
@@ -58,6 +60,14 @@ type ApprovedCapture struct {
 	Methods []string `json:"methods"`
 	Paths   []string `json:"paths"`
 	From    string   `json:"from"`
+}
+
+// ApprovedSign is one approved way to sign with a credential. An approval
+// from before there were any has none, and allows none.
+type ApprovedSign struct {
+	Name string `json:"name"`
+	Pin  string `json:"pin"`  // manifests.SignTemplate.Pin: all that it allows
+	What string `json:"what"` // the same as the owner read it
 }
 
 // ApprovedEgress is one approved egress rule.
@@ -140,7 +150,20 @@ func approveCredential(c manifests.Credential) ApprovedCredential {
 		out.Capture = append(out.Capture, ApprovedCapture{
 			Origin: p.Origin, Methods: methods(p.Origin, p.Methods), Paths: list(p.Paths), From: p.From})
 	}
+	for _, name := range c.SignNames() {
+		t := c.Sign[name]
+		out.Sign = append(out.Sign, ApprovedSign{Name: name, Pin: t.Pin(), What: t.Describe()})
+	}
 	return out
+}
+
+// AllowsSign reports whether the credential of that name may sign by t: only
+// by a template that is to the last detail the one that was approved. It does
+// not ask whether the approval is in force.
+func (a *Approval) AllowsSign(name string, t manifests.SignTemplate) bool {
+	c := a.Credential(name)
+	return c != nil && slices.Contains(c.Access, abi.AccessSign) &&
+		slices.ContainsFunc(c.Sign, func(s ApprovedSign) bool { return s.Name == t.Name && s.Pin == t.Pin() })
 }
 
 // Credential returns the approved credential of that name, nil when the

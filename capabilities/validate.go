@@ -14,6 +14,7 @@ import (
 const (
 	maxPart        = vaultstore.MaxPartBytes // of a scope, an id, a name
 	maxText        = 4 << 10
+	maxWhat        = 64 << 10 // of the words for a way to sign: 32 claims and 32 choices, each cut
 	maxCredentials = 256
 	maxRules       = 256 // of send_to, of capture, of egress, of methods, of paths
 )
@@ -106,6 +107,9 @@ func (c *ApprovedCredential) validate() error {
 	case c.SendTo == nil || len(c.SendTo) > maxRules || len(c.Capture) > maxRules:
 		return malformedf("credential %q has no send_to, or too many rules", c.Name)
 	}
+	if err := c.validateSign(); err != nil {
+		return err
+	}
 	for _, access := range c.Access {
 		if !access.Valid() {
 			return malformedf("credential %q has an unknown access", c.Name)
@@ -120,6 +124,25 @@ func (c *ApprovedCredential) validate() error {
 		if !validRule(p.Origin, p.Methods, p.Paths) || p.From == "" || len(p.From) > maxText {
 			return malformedf("credential %q has a capture that is incomplete or too long", c.Name)
 		}
+	}
+	return nil
+}
+
+// validateSign keeps a name from standing there twice: the owner has read one
+// of the two.
+func (c *ApprovedCredential) validateSign() error {
+	if len(c.Sign) > manifests.MaxSignTemplates {
+		return malformedf("credential %q has too many ways to sign", c.Name)
+	}
+	names := map[string]bool{}
+	for _, s := range c.Sign {
+		switch {
+		case s.Name == "" || s.Pin == "" || s.What == "" || max(len(s.Name), len(s.Pin)) > maxText || len(s.What) > maxWhat:
+			return malformedf("credential %q has a way to sign that is incomplete or too long", c.Name)
+		case names[s.Name]:
+			return malformedf("credential %q has the way to sign %q twice", c.Name, brief(s.Name))
+		}
+		names[s.Name] = true
 	}
 	return nil
 }

@@ -81,6 +81,24 @@ func (c *ApprovedCredential) wider(old *ApprovedCredential) []string {
 			lines = append(lines, fmt.Sprintf("%s may be taken from %s of %s", c.Name, p.From, more))
 		}
 	}
+	return append(lines, c.widerSign(old)...)
+}
+
+// widerSign lists the ways to sign that differ from those of old at all. A pin
+// has no order: one that differs may allow less, and the owner looks.
+func (c *ApprovedCredential) widerSign(old *ApprovedCredential) []string {
+	var lines []string
+	for _, s := range c.Sign {
+		at := slices.IndexFunc(old.Sign, func(o ApprovedSign) bool { return o.Name == s.Name })
+		switch {
+		case at < 0:
+			lines = append(lines, fmt.Sprintf("with %s, %s", c.Name, s.What))
+		case old.Sign[at].Pin != s.Pin && old.Sign[at].What != s.What:
+			lines = append(lines, fmt.Sprintf("with %s, %s; before, %s", c.Name, s.What, old.Sign[at].What))
+		case old.Sign[at].Pin != s.Pin:
+			lines = append(lines, fmt.Sprintf("with %s, %s; what this summary leaves out has changed", c.Name, s.What))
+		}
+	}
 	return lines
 }
 

@@ -18,7 +18,7 @@ const githubToken = "GITHUB_PERSONAL_ACCESS_TOKEN"
 // deleted. The source repeats its own token, and the record says so by name.
 func TestGitHub(t *testing.T) {
 	s, api := githubOf(t)
-	api.lists["/user/repos"][1]["description"] = "the token is " + api.token + ", of all things"
+	api.change(func() { api.lists["/user/repos"][1]["description"] = "the token is " + api.token + ", of all things" })
 	all := s.expect("in the first run", "user 7", "repositories 1", "repositories 2", "repositories 3", "starred 8", "starred 9", "gists a1",
 		"issues 21", "issues 22", "issues 23")
 	for _, r := range all {
@@ -28,9 +28,6 @@ func TestGitHub(t *testing.T) {
 		if r.Stream == "gists" && len(r.Data["files"].([]any)) != 2 {
 			t.Errorf("the gist is %v", r.Data)
 		}
-	}
-	if s.tokens == 0 {
-		t.Error("the guest never had a surrogate: the test looks in the wrong place")
 	}
 
 	full := len(s.server.calls())

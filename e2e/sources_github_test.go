@@ -152,7 +152,7 @@ func githubOf(t *testing.T) (*source443, *githubServer) {
 	t.Helper()
 	api := newGitHub()
 	s := newSource(t, "github", nil, standIn(t, api, githubAPI), githubAPI)
-	api.token = s.secret("the token")
+	api.change(func() { api.token = s.secret("the token") })
 	s.put(s.connector, "GITHUB_PERSONAL_ACCESS_TOKEN", api.token)
 	return s, api
 }

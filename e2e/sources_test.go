@@ -180,8 +180,8 @@ func (s *source443) search() {
 		}
 	}
 	s.report(s.t)
-	if s.dumps == 0 || len(s.sinks) == 0 {
-		s.t.Errorf("saw %d dumps of memory and %d runs: the test looks in the wrong place", s.dumps, len(s.sinks))
+	if s.dumps == 0 || s.tokens == 0 || len(s.sinks) == 0 {
+		s.t.Errorf("saw %d dumps of memory with %d surrogates, and %d runs: the test looks in the wrong place", s.dumps, s.tokens, len(s.sinks))
 	}
 }
 

@@ -36,6 +36,7 @@ type DisclosureItem struct {
 	Access []string `json:"access"`
 	Text   string   `json:"text"`    // sentences
 	SentTo []string `json:"sent_to"` // every origin, with methods, paths and position
+	Signs  []string `json:"signs"`   // what the connector has signed with it, a sentence each
 }
 
 // HostCall is an address that the host, not the guest, calls for a connector,
@@ -143,7 +144,7 @@ func (c HostCall) text() string {
 }
 
 func (c *Credential) disclose() DisclosureItem {
-	item := DisclosureItem{Name: c.Name, Title: c.shownTitle(), Class: string(c.Class), Access: []string{}, SentTo: []string{}}
+	item := DisclosureItem{Name: c.Name, Title: c.shownTitle(), Class: string(c.Class), Access: []string{}, SentTo: []string{}, Signs: []string{}}
 	if c.Identity {
 		item.Class = "identity"
 	}
@@ -152,6 +153,9 @@ func (c *Credential) disclose() DisclosureItem {
 	}
 	for _, d := range c.SendTo {
 		item.SentTo = append(item.SentTo, reach(d.Origin, d.Methods, d.Paths)+" "+d.As.words())
+	}
+	for _, name := range c.SignNames() {
+		item.Signs = append(item.Signs, showable(c.Sign[name].Describe()))
 	}
 	item.Text = strings.Join(c.sentences(), " ")
 	return item
@@ -229,7 +233,7 @@ func classWords(c abi.Class) string {
 func accessWords(a abi.Access) string {
 	switch a {
 	case abi.AccessSign:
-		return "Sallyport signs requests with it."
+		return "Sallyport signs with it, in the ways listed."
 	case abi.AccessTOTP:
 		return "Sallyport computes one-time codes from it."
 	case abi.AccessReveal:

@@ -29,6 +29,9 @@ func (d Disclosure) Text() string {
 			for _, to := range c.SentTo {
 				w.entry("    ", "sent to "+to)
 			}
+			for _, sign := range c.Signs {
+				w.entry("    ", sign)
+			}
 		}
 	}
 	w.list("What it collects", quotedAll(d.Streams))

@@ -16,15 +16,16 @@
 //
 // # Limits
 //
-// Whoever can write to the folder can delete files, and so refuse; whoever
-// has the signing key can approve. When the vault with its marks is rolled
+// Whoever can write to the folder can delete files, and so refuse, or count
+// strikes anew; whoever has the signing key can approve. When the vault with its marks is rolled
 // back together with the files, only [Options].Seen notices.
 //
 // # Files
 //
 // DIR/OWNER/CONNECTOR/INSTANCE/GRANT/SERIAL-KIND-ID.json, each part escaped by
 // package pathname, holds one envelope of package capabilities. The names are
-// hints: what an envelope is, its signature says.
+// hints: what an envelope is, its signature says. Beside them, strikes counts
+// the runs that the guard stopped; it is not signed.
 package approvals
 
 import (
@@ -87,7 +88,10 @@ type Store struct {
 	watchers map[capabilities.Scope]map[chan struct{}]struct{}
 }
 
-var _ host.Approvals = (*Store)(nil)
+var (
+	_ host.Approvals = (*Store)(nil)
+	_ host.Suspender = (*Store)(nil)
+)
 
 // Open opens the approvals in o.Dir.
 func Open(o Options) (*Store, error) {
@@ -170,6 +174,11 @@ func (s *Store) bury(ctx context.Context, scope capabilities.Scope) (capabilitie
 		return capabilities.Revocation{}, 0, err
 	}
 	defer unlock()
+	return s.buryLocked(ctx, scope)
+}
+
+// buryLocked is bury for who has the lock.
+func (s *Store) buryLocked(ctx context.Context, scope capabilities.Scope) (capabilities.Revocation, uint64, error) {
 	defer s.notify(scope)
 	envelopes, problems, err := s.envelopes(scope)
 	if err != nil {

@@ -138,6 +138,9 @@ func (s *Store) envelopes(scope capabilities.Scope) (envelopes [][]byte, problem
 		return nil, nil, fmt.Errorf("%w: %s holds more than %d files", privatedir.ErrTooLarge, s.dir.Path(dir), maxFiles)
 	}
 	for _, e := range list {
+		if e.Name() == strikesFile {
+			continue
+		}
 		if !e.Type().IsRegular() && e.Type()&fs.ModeSymlink == 0 || !strings.HasSuffix(e.Name(), extension) {
 			problems = append(problems, fmt.Sprintf("%q is no envelope", e.Name()))
 			continue

@@ -105,6 +105,8 @@ func otherProcess(task, dir string) error {
 			_, err = s.Revoke(context.Background(), scope)
 		case "approve":
 			_, err = s.Approve(context.Background(), approval(scope))
+		case "strike":
+			_, err = s.Strike(context.Background(), scope)
 		}
 		if err != nil {
 			return err

@@ -28,6 +28,10 @@ type API struct {
 	// Limited reads from an answer whether a rate limit is used up. nil is
 	// [TooMany].
 	Limited func(*sallyport.Response) (Limit, bool)
+	// Renewable says that the host renews the credential, as it does with
+	// OAuth 2.0: a request that is answered with 401 is sent once more, and
+	// carries a new one then.
+	Renewable bool
 }
 
 // Client reads from an API.
@@ -66,7 +70,7 @@ func (c *Client) GetIfChanged(ctx context.Context, address, etag string, into an
 	if err != nil {
 		return Answer{}, err
 	}
-	resp, err := c.client.Do(ctx, c.request(u, etag))
+	resp, err := c.send(ctx, c.request(u, etag))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -91,6 +95,17 @@ func (c *Client) GetIfChanged(ctx context.Context, address, etag string, into an
 		return answer, c.unexpected(u, "answered with something else than the JSON that it documents", err)
 	}
 	return answer, nil
+}
+
+func (c *Client) send(ctx context.Context, req *sallyport.Request) (*sallyport.Response, error) {
+	resp, err := c.client.Do(ctx, req)
+	if err != nil || resp.StatusCode != 401 || !c.api.Renewable {
+		return resp, err
+	}
+	if err := resp.Body.Close(); err != nil {
+		return nil, err
+	}
+	return c.client.Do(ctx, req)
 }
 
 func (c *Client) request(u *url.URL, etag string) *sallyport.Request {

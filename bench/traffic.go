@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// sizes are how much a measurement of the network does.
+type sizes struct {
+	rounds   int
+	gets     int   // in a round
+	fetches  int   // in a round
+	download int64 // bytes
+}
+
+// measureTraffic compares a Go guest's requests, downloads and mail to what a
+// native client does with the same servers.
+func measureTraffic(ctx context.Context, s sizes) (string, error) {
+	n, err := newNetwork(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer n.sources.close()
+	defer n.host.Close(ctx)
+	var b strings.Builder
+	for _, part := range []func(context.Context, sizes, *strings.Builder) error{n.measureGets, n.measureDownloads, n.measureMemory, n.measureMail} {
+		if err := part(ctx, s, &b); err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
+}
+
+func (n *network) measureGets(ctx context.Context, s sizes, b *strings.Builder) error {
+	fmt.Fprintf(b, "## A request from a guest\n\nA GET of %d KiB of JSON over TLS from a server in the same process, on a connection that stands: its head written, its body read\n"+
+		"whole. *native* is `net/http`'s client; *sallyport* is a Go guest through the SDK, stopped when it only computes, with every check,\n"+
+		"the audit log, a credential put into `Authorization`, and the guard looking for %d live ones in the answer. p50 of %d.\n\n"+
+		"| | native, µs | sallyport, µs | ratio |\n|---|---|---|---|\n", itemBytes>>10, liveSecrets, s.gets)
+	us := func(d time.Duration) string { return fmt.Sprintf("%.0f", float64(d.Nanoseconds())/1000) }
+	http1, _ := url("https", n.sources.http1.Listener.Addr())
+	http2, _ := url("https", n.sources.http2.Listener.Addr())
+	for _, row := range []struct {
+		name, url string
+		live      int
+	}{
+		{"HTTP/1.1", http1 + "/item", liveSecrets},
+		{"HTTP/1.1, no credential", http1 + "/open/item", 0},
+		{"HTTP/2", http2 + "/item", liveSecrets},
+	} {
+		native, guest, err := n.compare(ctx, s.rounds, job{work: "get", url: row.url, times: s.gets, live: row.live, bytes: itemBytes})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | **%s** |\n", row.name, us(native), us(guest), ratio(guest, native))
+	}
+	b.WriteString("\n")
+	return nil
+}
+
+func (n *network) download(text string, bytes int64, live int) job {
+	at, _ := url("https", n.sources.http1.Listener.Addr())
+	if live == 0 {
+		at += "/open"
+	}
+	return job{work: "download", url: fmt.Sprintf("%s/%s?bytes=%d", at, text, bytes), times: 1, live: live, bytes: bytes}
+}
+
+func (n *network) measureDownloads(ctx context.Context, s sizes, b *strings.Builder) error {
+	rounds := max(1, s.rounds/2)
+	fmt.Fprintf(b, "## A large download\n\n%d MiB over TLS and HTTP/1.1, read in pieces of 64 KiB to the end; with a credential unless it says otherwise, and %d live\n"+
+		"ones that the guard looks for. Server, host and guest share the CPUs. Medians of %d rounds.\n\n"+
+		"| | native, MB/s | sallyport, MB/s | share of native |\n|---|---|---|---|\n", s.download>>20, liveSecrets, rounds)
+	speed := func(d time.Duration) string { return fmt.Sprintf("%.0f", float64(s.download)/1e6/d.Seconds()) }
+	for _, row := range []struct {
+		name, text string
+		live       int
+	}{
+		{"JSON", "JSON", liveSecrets},
+		{"mail", "mail", liveSecrets},
+		{"binary", "binary", liveSecrets},
+		{"JSON, no credential, no guard", "JSON", 0},
+	} {
+		native, guest, err := n.compare(ctx, rounds, n.download(row.text, s.download, row.live))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | **%.0f %%** |\n", row.name, speed(native), speed(guest), 100*native.Seconds()/guest.Seconds())
+	}
+	b.WriteString("\n")
+	return nil
+}
+
+// measureMemory shows that a download takes no more memory when it is larger.
+func (n *network) measureMemory(ctx context.Context, s sizes, b *strings.Builder) error {
+	b.WriteString("How far memory rose meanwhile above where it was, the server's and the guest's own with it, MiB:\n\n" +
+		"| download | native, heap | native, resident | sallyport, heap | sallyport, resident |\n|---|---|---|---|---|\n")
+	mib := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/(1<<20)) }
+	for _, bytes := range []int64{s.download / 16, s.download} {
+		j := n.download("JSON", bytes, liveSecrets)
+		native, err := peak(func() error { _, err := n.native(ctx, j); return err })
+		if err != nil {
+			return err
+		}
+		guest, err := peak(func() error { _, err := n.guest(ctx, j); return err })
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "| %d MiB | %s | %s | %s | %s |\n", bytes>>20, mib(native.heap), mib(native.resident), mib(guest.heap), mib(guest.resident))
+	}
+	b.WriteString("\n")
+	return nil
+}
+
+func (n *network) measureMail(ctx context.Context, s sizes, b *strings.Builder) error {
+	at, _ := url("imaps", n.sources.imap.Addr())
+	native, guest, err := n.compare(ctx, s.rounds, job{work: "fetch", url: at, times: s.fetches, live: liveSecrets, bytes: messageBytes})
+	if err != nil {
+		return err
+	}
+	ms := func(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d.Microseconds())/1000) }
+	fmt.Fprintf(b, "## Mail\n\n`FETCH 1 BODY.PEEK[]` of a message of 1 MiB from a scripted IMAP server over TLS, through `sallyport:stream/v1` with the guard on, and\n"+
+		"by the same code on a `tls.Conn`. p50 of %d.\n\n| | native, ms | sallyport, ms | ratio |\n|---|---|---|---|\n| FETCH | %s | %s | **%s** |\n\n",
+		s.fetches, ms(native), ms(guest), ratio(guest, native))
+	return nil
+}
