@@ -324,7 +324,7 @@ func TestCookies(t *testing.T) {
 		send("GET", "/turn", "r", "Cookie", "${r.cookies}"), tell("came back", "${r}"),
 		send("GET", o.other+"/turn", "x", "Cookie", "${r.cookies}"),
 		send("GET", "/turn", "x", "Authorization", "${r.cookie.turn}"),
-		repeat(1100, send("GET", "/turn", "r", "Cookie", "${r.cookies}").quiet()), tell("came back", "${r}"),
+		repeat(250, send("GET", "/turn", "r", "Cookie", "${r.cookies}").quiet()), tell("came back", "${r}"),
 	)
 	expect(t, got, "GET /turn: 200", "strong: true", "attributes: true", "GET /turn: 200", "came back: true",
 		"GET "+o.other+"/turn: -1", "GET /turn: -1", "came back: true")

@@ -145,11 +145,10 @@ func TestManySignaturesInOneRun(t *testing.T) {
 	})
 	got := o.good(abi.RoleCollector,
 		sign("MAC", "two", "early", "first"),
-		repeat(500, sign("MAC", "two", "${i}", "s"), send("GET", "/mac?${i}", "r", "X-Signature", "${s}").quiet()), tell("last", "${r}"),
-		send("GET", "/mac?early", "_", "X-Signature", "${first}"),
-		repeat(1024, sign("MAC", "two", "${i}", "s")), send("GET", "/mac?early", "_", "X-Signature", "${first}"))
-	expect(t, got, "last: ", "GET /mac?early: 200", "GET /mac?early: 401")
-	if n := len(o.sent("/mac")); n != 502 {
+		repeat(200, sign("MAC", "two", "${i}", "s"), send("GET", "/mac?${i}", "r", "X-Signature", "${s}").quiet()), tell("last", "${r}"),
+		send("GET", "/mac?early", "_", "X-Signature", "${first}"))
+	expect(t, got, "last: ", "GET /mac?early: 200")
+	if n := len(o.sent("/mac")); n != 201 {
 		t.Errorf("%d requests arrived", n)
 	}
 }

@@ -20,7 +20,7 @@ import (
 // for.
 const (
 	maxWatched        = 192
-	maxPassingWatched = 32
+	maxPassingWatched = 16
 )
 
 // watch is the values that are live in a run, ready to be looked for. It is
