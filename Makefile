@@ -31,11 +31,13 @@ bench: guests
 fuzz:
 	@scripts/fuzz
 
-# A vault's writer killed a thousand times; then the same connector again and
+# A vault's writer killed a thousand times; fifty processes that renew one token
+# a hundred times; then the same connector again and
 # again for SOAK, watching what grows.
 SOAK ?= 10m
 soak: guests
 	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestKilledWriter$$' ./vaultstore/agefile
+	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestManyProcessesRenewOnce$$' ./internal/turnfile
 	SOAK=$(SOAK) $(GO) test -C e2e -v -count=1 -timeout 0 -run '^TestSoak$$' .
 
 lint:
