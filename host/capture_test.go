@@ -72,7 +72,8 @@ func (m *minter) serve(w http.ResponseWriter, req received) {
 		fmt.Fprint(w, req.Header.Get("Authorization"), req.Header.Get("Cookie"), req.body)
 	case "/login":
 		http.SetCookie(w, &http.Cookie{Name: "sid", Value: sessionID, Path: "/", HttpOnly: true, Secure: true})
-		http.SetCookie(w, &http.Cookie{Name: "lang", Value: "en", Path: "/"})
+		http.SetCookie(w, &http.Cookie{Name: "lang", Value: "english", Path: "/"})
+		fmt.Fprint(w, "You read english now.")
 	case "/area":
 		if c, err := req.Cookie("sid"); err == nil && c.Value == sessionID {
 			http.SetCookie(w, &http.Cookie{Name: "sid", Value: rotatedID, Path: "/"})
@@ -344,7 +345,7 @@ func TestASessionIsStoredAndUsedByTheNextRun(t *testing.T) {
 	got = o.good(abi.RoleCollector, use("SESSION", "s"),
 		send("GET", "/area", "r", "Cookie", "${s}"), tell("body", "${r}"), send("GET", "/echo", "r", "Cookie", "${s}"), tell("echo", "${r}"),
 		send("GET", o.other+"/area", "_", "Cookie", "${s}"))
-	expect(t, got, "GET /area: 200", `body: {"login": "ada"}`, "GET /echo: 200", "echo: lang=en; sid=[redacted:SESSION]", "GET "+o.other+"/area: -1")
+	expect(t, got, "GET /area: 200", `body: {"login": "ada"}`, "GET /echo: 200", "echo: lang=english; sid=[redacted:SESSION]", "GET "+o.other+"/area: -1")
 	if got := o.sent("/area")[before:]; len(got) != 1 || !strings.Contains(got[0].Header.Get("Cookie"), "sid="+rotatedID) {
 		t.Error("the source did not get the stored session's cookies")
 	}

@@ -259,7 +259,9 @@ func (r *run) watchOut(c *credential, class abi.Class) error {
 	values := [][]byte{value}
 	if state, err := cookies.Parse(value); err == nil {
 		for _, v := range state.Values() {
-			values = append(values, []byte(v))
+			if guard.Rate([]byte(v)) == guard.Strong { // lang=en would be found in every text
+				values = append(values, []byte(v))
+			}
 		}
 	}
 	if u, err := url.Parse(string(value)); err == nil && u.Host != "" && guard.Rate([]byte(u.RequestURI())) == guard.Strong {

@@ -41,6 +41,9 @@ func newProber(t *testing.T, kinds ...[3]string) *ops {
 			"/HEADER": r.Header.Get("X-Key"), "/BEARER": strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), "/BASIC": password,
 			"/QUERY": r.URL.Query().Get("key"), "/FORM": form.Get("key"), "/DOC": doc.Auth.Key,
 		}[r.URL.Path]
+		if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") && r.URL.Path == "/BEARER" {
+			got = ""
+		}
 		if cookie != nil && r.URL.Path == "/COOKIE" {
 			got = cookie.Value
 		}
@@ -210,6 +213,9 @@ func TestAuthorizeMakesARejectedCredentialGoodAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, o.good(abi.RoleCollector, use("ACCESS", "t"), callAPI("_")), "GET /api: 200")
+	if o.status("REFRESH") != vaultstore.Active {
+		t.Error("the refresh token is still marked")
+	}
 }
 
 func TestARevocationEndsAnAuthorization(t *testing.T) {
