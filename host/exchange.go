@@ -99,12 +99,11 @@ func (x *exchange) run(t http.RoundTripper, req *http.Request, a answers) {
 			x.fail(s)
 			return
 		}
-		if len(out) > 0 && !x.add(out) {
+		if (len(out) > 0 || last) && !x.add(out, last) {
 			return
 		}
 		switch {
 		case last:
-			x.end()
 			return
 		case err != nil:
 			x.fail(a.failed(err))
@@ -120,9 +119,10 @@ func (x *exchange) head(status int, headers [][2]string) {
 	x.wake()
 }
 
-// add appends to what was read ahead, once there is room for it. It reports
+// add appends to what was read ahead, once there is room for it; with the last
+// chunk comes the end, so that the guest is woken once for both. It reports
 // false when nobody wants it any more.
-func (x *exchange) add(chunk []byte) bool {
+func (x *exchange) add(chunk []byte, last bool) bool {
 	x.mu.Lock()
 	for len(x.body) >= responseWindow && x.failure == 0 {
 		x.moved.Wait()
@@ -134,17 +134,11 @@ func (x *exchange) add(chunk []byte) bool {
 	if ok {
 		x.received += int64(len(chunk))
 		x.body = append(x.body, chunk...)
+		x.ended = last
 	}
 	x.mu.Unlock()
 	x.wake()
 	return ok
-}
-
-func (x *exchange) end() {
-	x.mu.Lock()
-	x.ended = true
-	x.mu.Unlock()
-	x.wake()
 }
 
 // fail ends the exchange; the first failure counts.
