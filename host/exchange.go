@@ -34,8 +34,8 @@ type exchange struct {
 	moved    sync.Cond // room or an end has come
 	status   int       // 0 before the head
 	headers  [][2]string
-	headSeen bool   // wait has reported the head
-	body     []byte // read ahead, not yet the guest's
+	headSeen bool // wait has reported the head
+	body     ring // read ahead, not yet the guest's
 	received int64
 	ended    bool       // the body is whole
 	failure  abi.Status // why it is not
@@ -124,7 +124,7 @@ func (x *exchange) head(status int, headers [][2]string) {
 // false when nobody wants it any more.
 func (x *exchange) add(chunk []byte, last bool) bool {
 	x.mu.Lock()
-	for len(x.body) >= responseWindow && x.failure == 0 {
+	for x.body.len() >= responseWindow && x.failure == 0 {
 		x.moved.Wait()
 	}
 	if x.failure == 0 && x.received+int64(len(chunk)) > abi.MaxResponseBodyBytes {
@@ -133,7 +133,7 @@ func (x *exchange) add(chunk []byte, last bool) bool {
 	ok := x.failure == 0
 	if ok {
 		x.received += int64(len(chunk))
-		x.body = append(x.body, chunk...)
+		x.body.put(chunk)
 		x.ended = last
 	}
 	x.mu.Unlock()
@@ -148,7 +148,7 @@ func (x *exchange) fail(s abi.Status) {
 		x.failure = s
 	}
 	if s == abi.StatusCancelled {
-		x.body = nil
+		x.body = ring{}
 	}
 	x.moved.Broadcast()
 	x.mu.Unlock()
@@ -170,7 +170,7 @@ func (x *exchange) ready(handle uint32, report bool) (abi.Ready, bool) {
 		out.Headers = x.headers
 	}
 	switch {
-	case len(x.body) > 0:
+	case x.body.len() > 0:
 		out.State = abi.ReadyBody
 	case x.failure != 0:
 		out.State, out.Error = abi.ReadyError, x.failure.String()
@@ -191,13 +191,13 @@ func (x *exchange) ready(handle uint32, report bool) (abi.Ready, bool) {
 func (x *exchange) read(buf []byte) (int, abi.Status) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	switch n := copy(buf, x.body); {
-	case n > 0 || len(x.body) > 0: // a buffer of no bytes takes none, and that is no end
+	switch n := x.body.take(buf); {
+	case n > 0 || x.body.len() > 0: // a buffer of no bytes takes none, and that is no end
 		if n == 0 {
 			return 0, abi.StatusInvalid
 		}
-		if x.body = x.body[n:]; len(x.body) == 0 {
-			x.body = nil
+		if x.ended && x.body.len() == 0 {
+			x.body = ring{}
 		}
 		x.moved.Broadcast()
 		return n, abi.StatusOK
