@@ -51,6 +51,8 @@ func answer(w http.ResponseWriter, r *http.Request) {
 		say(http.StatusOK, map[string]string{"login": "octocat"})
 	case r.URL.Path == "/v1/down":
 		say(http.StatusServiceUnavailable, nil)
+	case r.URL.Path == "/v1/chatty":
+		chatter(w)
 	case r.URL.Path == "/device" && r.Method == http.MethodPost:
 		say(http.StatusOK, map[string]any{"device_code": "d", "user_code": userCode,
 			"verification_uri": "https://example.com/activate", "expires_in": 600, "interval": 1})
@@ -65,6 +67,19 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	default:
 		say(http.StatusUnauthorized, nil)
 	}
+}
+
+// chatter answers, and sends the token after the answer's end: net/http tells
+// the standard logger of that.
+func chatter(w http.ResponseWriter) {
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = buf.WriteString("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" + canary)
+	_ = buf.Flush()
+	_, _ = conn.Read(make([]byte, 1)) // until the other end has seen it
 }
 
 // fakeBrowser is xdg-open: it goes back to where the address says, as the
