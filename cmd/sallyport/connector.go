@@ -74,7 +74,7 @@ With --device you enter a code on any device, where the source offers that.
 
 With --json what you have to do is a line {"authorize": {"address", "code"}} on
 stderr.`,
-		Example: "  sallyport auth ./spotify SPOTIFY_TOKEN\n  sallyport auth ./spotify SPOTIFY_TOKEN --device",
+		Example: "  sallyport auth ./spotify SPOTIFY_ACCESS_TOKEN\n  sallyport auth ./spotify SPOTIFY_ACCESS_TOKEN --device",
 		Args:    exactly("CONNECTOR", "NAME"),
 		RunE: c.do(func(ctx context.Context, a *app.App, args []string) (app.Result, error) {
 			o.Connector, o.Name, o.JSON = args[0], args[1], c.json
