@@ -20,6 +20,9 @@ type Verification struct {
 	Why      string `json:"not_verified,omitempty"` // why the source was not asked or did not tell
 }
 
+// whyNoProbe is no news for an owner, who can do nothing about it.
+const whyNoProbe = "the manifest declares no probe for it"
+
 // Text says it in a line; nothing where there was nothing to ask.
 func (v Verification) Text(w io.Writer) error {
 	var err error
@@ -28,7 +31,7 @@ func (v Verification) Text(w io.Writer) error {
 		_, err = fmt.Fprintf(w, "works for account \"%s\"\n", terminal.Clean(v.Account, maxTitle))
 	case v.Verified:
 		_, err = fmt.Fprintln(w, "works: the source accepts it")
-	case v.Why != "":
+	case v.Why != "" && v.Why != whyNoProbe:
 		_, err = fmt.Fprintf(w, "not verified: %s\n", terminal.Clean(v.Why, maxMessage))
 	}
 	return err
@@ -71,7 +74,7 @@ func (a *App) cannotVerify(ctx context.Context, stores *Stores, o VaultSet, s *s
 		return "it is under a grant whose text is needed; give --grant-file"
 	}
 	if cred.ProbeCall == nil || cred.ProbeCall.Method == "" {
-		return "the manifest declares no probe for it"
+		return whyNoProbe
 	}
 	standing, err := stores.Approvals.Standing(ctx, a.scope(s.address.Connector))
 	switch {
