@@ -25,17 +25,21 @@ const liveSecrets = 10
 // network is a connector that uses the network, and its native twin.
 type network struct {
 	*installed
-	sources *sources
-	client  *http.Client
+	sources  *sources
+	client   *http.Client
+	config   host.Config
+	manifest string
+	module   []byte
+	secrets  map[string]string
 }
 
 func newNetwork(ctx context.Context) (*network, error) {
 	rnd := rand.New(rand.NewPCG(7, 7))
 	secrets := map[string]string{}
 	for i := range liveSecrets {
-		secrets[fmt.Sprintf("SECRET_%d", i)] = randomValue(rnd, 20+2*i)
+		secrets[secretName(i)] = randomValue(rnd, 20+2*i)
 	}
-	s, err := startSources(secrets["SECRET_0"])
+	s, err := startSources(secrets[secretName(0)])
 	if err != nil {
 		return nil, err
 	}
@@ -44,18 +48,24 @@ func newNetwork(ctx context.Context) (*network, error) {
 		origin, addr := url(scheme, at)
 		config, origins = config.WithAddressException(sourceName, addr), append(origins, origin)
 	}
-	module, err := buildGuest("./netguest")
+	n := &network{sources: s, client: &http.Client{Transport: s.transport()}, config: config, secrets: secrets,
+		manifest: networkManifest(slices.Sorted(maps.Keys(secrets)), origins)}
+	if n.module, err = buildGuest("./netguest"); err == nil {
+		n.installed, err = n.install(ctx, n.module)
+	}
 	if err != nil {
 		s.close()
 		return nil, err
 	}
-	in, err := install(ctx, config, networkManifest(slices.Sorted(maps.Keys(secrets)), origins), module, secrets)
-	if err != nil {
-		s.close()
-		return nil, err
-	}
-	return &network{installed: in, sources: s, client: &http.Client{Transport: s.transport()}}, nil
+	return n, nil
 }
+
+// install has another connector use the same network.
+func (n *network) install(ctx context.Context, module []byte) (*installed, error) {
+	return install(ctx, n.config, n.manifest, module, n.secrets)
+}
+
+func secretName(i int) string { return fmt.Sprintf("SECRET_%d", i) }
 
 // transport is what a native client has: net/http's, with a way to the sources.
 func (s *sources) transport() *http.Transport {
@@ -95,7 +105,7 @@ func networkManifest(names, origins []string) string {
 			"work": object{"type": "string"}, "url": object{"type": "string"}, "times": object{"type": "integer"}, "live": object{"type": "integer"}}},
 		"credentials_schema": object{"type": "object", "properties": credentials},
 		"egress":             egress,
-		"limits":             object{"memory_mib": 256},
+		"limits":             object{"memory_mib": 256, "wall": "PT10M"},
 		"modules":            object{"collector": object{"path": "collector.wasm"}},
 		"streams": []object{{"name": "took", "semantics": "append_only", "primary_key": []string{"id"}, "schema": object{"type": "object", "required": []string{"id"},
 			"properties": object{"id": object{"type": "string"}, "bytes": object{"type": "integer"}, "nanoseconds": object{"type": "array", "items": object{"type": "integer"}}}}}},
@@ -115,13 +125,13 @@ type job struct {
 	bytes int64 // of each time
 }
 
-// guest has the connector do a job, and returns the median.
-func (n *network) guest(ctx context.Context, j job) (time.Duration, error) {
-	if err := n.approve(map[string]any{"work": j.work, "url": j.url, "times": j.times, "live": j.live}); err != nil {
+// guest has a connector do a job, and returns the median.
+func guest(ctx context.Context, in *installed, j job) (time.Duration, error) {
+	if err := in.approve(map[string]any{"work": j.work, "url": j.url, "times": j.times, "live": j.live}); err != nil {
 		return 0, err
 	}
 	sink := &host.MemorySink{}
-	if err := n.run(ctx, sink); err != nil {
+	if err := in.run(ctx, sink); err != nil {
 		return 0, err
 	}
 	var record struct {
@@ -199,10 +209,10 @@ func (n *network) nativeRequest(ctx context.Context, j job, drain func(io.Reader
 }
 
 // compare does a job natively and by the guest, in turns.
-func (n *network) compare(ctx context.Context, rounds int, j job) (native, guest time.Duration, err error) {
+func (n *network) compare(ctx context.Context, rounds int, j job) (native, guests time.Duration, err error) {
 	m, err := inTurns(rounds,
 		func() (time.Duration, error) { return n.native(ctx, j) },
-		func() (time.Duration, error) { return n.guest(ctx, j) })
+		func() (time.Duration, error) { return guest(ctx, n.installed, j) })
 	if err != nil {
 		return 0, 0, fmt.Errorf("%s %s: %w", j.work, j.url, err)
 	}

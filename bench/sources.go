@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // sourceName is the name in httptest's certificate. The host reaches it by an
@@ -33,6 +34,7 @@ type sources struct {
 	roots        *x509.CertPool
 	password     string
 	texts        map[string][]byte // a MiB each, sent again and again
+	items        atomic.Int64      // how many were sent
 }
 
 // startSources starts servers that want password for everything but /open.
@@ -81,6 +83,7 @@ func (s *sources) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path == "/item" {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(itemBytes))
+		s.items.Add(1)
 		_, _ = w.Write(s.texts["JSON"][:itemBytes])
 		return
 	}

@@ -34,8 +34,8 @@ type exchange struct {
 	moved    sync.Cond // room or an end has come
 	status   int       // 0 before the head
 	headers  [][2]string
-	headSeen bool   // wait has reported the head
-	body     []byte // read ahead, not yet the guest's
+	headSeen bool // wait has reported the head
+	body     ring // read ahead, not yet the guest's
 	received int64
 	ended    bool       // the body is whole
 	failure  abi.Status // why it is not
@@ -99,12 +99,11 @@ func (x *exchange) run(t http.RoundTripper, req *http.Request, a answers) {
 			x.fail(s)
 			return
 		}
-		if len(out) > 0 && !x.add(out) {
+		if (len(out) > 0 || last) && !x.add(out, last) {
 			return
 		}
 		switch {
 		case last:
-			x.end()
 			return
 		case err != nil:
 			x.fail(a.failed(err))
@@ -120,11 +119,12 @@ func (x *exchange) head(status int, headers [][2]string) {
 	x.wake()
 }
 
-// add appends to what was read ahead, once there is room for it. It reports
+// add appends to what was read ahead, once there is room for it; with the last
+// chunk comes the end, so that the guest is woken once for both. It reports
 // false when nobody wants it any more.
-func (x *exchange) add(chunk []byte) bool {
+func (x *exchange) add(chunk []byte, last bool) bool {
 	x.mu.Lock()
-	for len(x.body) >= responseWindow && x.failure == 0 {
+	for x.body.len() >= responseWindow && x.failure == 0 {
 		x.moved.Wait()
 	}
 	if x.failure == 0 && x.received+int64(len(chunk)) > abi.MaxResponseBodyBytes {
@@ -133,18 +133,12 @@ func (x *exchange) add(chunk []byte) bool {
 	ok := x.failure == 0
 	if ok {
 		x.received += int64(len(chunk))
-		x.body = append(x.body, chunk...)
+		x.body.put(chunk)
+		x.ended = last
 	}
 	x.mu.Unlock()
 	x.wake()
 	return ok
-}
-
-func (x *exchange) end() {
-	x.mu.Lock()
-	x.ended = true
-	x.mu.Unlock()
-	x.wake()
 }
 
 // fail ends the exchange; the first failure counts.
@@ -154,7 +148,7 @@ func (x *exchange) fail(s abi.Status) {
 		x.failure = s
 	}
 	if s == abi.StatusCancelled {
-		x.body = nil
+		x.body = ring{}
 	}
 	x.moved.Broadcast()
 	x.mu.Unlock()
@@ -176,7 +170,7 @@ func (x *exchange) ready(handle uint32, report bool) (abi.Ready, bool) {
 		out.Headers = x.headers
 	}
 	switch {
-	case len(x.body) > 0:
+	case x.body.len() > 0:
 		out.State = abi.ReadyBody
 	case x.failure != 0:
 		out.State, out.Error = abi.ReadyError, x.failure.String()
@@ -197,13 +191,13 @@ func (x *exchange) ready(handle uint32, report bool) (abi.Ready, bool) {
 func (x *exchange) read(buf []byte) (int, abi.Status) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	switch n := copy(buf, x.body); {
-	case n > 0 || len(x.body) > 0: // a buffer of no bytes takes none, and that is no end
+	switch n := x.body.take(buf); {
+	case n > 0 || x.body.len() > 0: // a buffer of no bytes takes none, and that is no end
 		if n == 0 {
 			return 0, abi.StatusInvalid
 		}
-		if x.body = x.body[n:]; len(x.body) == 0 {
-			x.body = nil
+		if x.ended && x.body.len() == 0 {
+			x.body = ring{}
 		}
 		x.moved.Broadcast()
 		return n, abi.StatusOK

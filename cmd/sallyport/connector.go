@@ -53,6 +53,42 @@ func grantFlag(cmd *cobra.Command, to *string) {
 	cmd.Flags().StringVar(to, "grant-file", "", "use the PDPP grant in `FILE` (default: your own use, of all streams)")
 }
 
+func networkFlags(cmd *cobra.Command, to *app.Network) {
+	cmd.Flags().StringArrayVar(&to.AllowAddress, "allow-address", nil, "let `HOST=IP:PORT` be reached, that name at that address; may be repeated")
+	cmd.Flags().StringArrayVar(&to.CAFiles, "ca-file", nil, "trust the authorities in this PEM `FILE` instead of the system's; may be repeated")
+}
+
+func (c *cli) auth() *cobra.Command {
+	var o app.Authorize
+	cmd := &cobra.Command{
+		Use:   "auth CONNECTOR NAME",
+		Short: "Authorize a connector at its source, where that gives tokens",
+		Long: `Authorize a connector at its source, by OAuth: your browser shows the source's own
+page, you answer there, and the tokens go to the vault. They are renewed from then
+on; no connector sees one. The connector has to be approved first.
+
+The address is printed for you to open in a browser on this machine. --browser
+opens it: the address is then in the list of processes, where other users of this
+machine can read it, and one who is quick could answer with an account of theirs.
+With --device you enter a code on any device, where the source offers that.
+
+With --json what you have to do is a line {"authorize": {"address", "code"}} on
+stderr.`,
+		Example: "  sallyport auth ./spotify SPOTIFY_ACCESS_TOKEN\n  sallyport auth ./spotify SPOTIFY_ACCESS_TOKEN --device",
+		Args:    exactly("CONNECTOR", "NAME"),
+		RunE: c.do(func(ctx context.Context, a *app.App, args []string) (app.Result, error) {
+			o.Connector, o.Name, o.JSON = args[0], args[1], c.json
+			return a.Authorize(ctx, o)
+		}),
+		ValidArgsFunction: c.completeCredential,
+	}
+	cmd.Flags().BoolVar(&o.Device, "device", false, "enter a code on another device instead of opening an address here")
+	cmd.Flags().BoolVar(&o.Browser, "browser", false, "open the browser, and do not only print the address")
+	networkFlags(cmd, &o.Network)
+	grantFlag(cmd, &o.GrantFile)
+	return cmd
+}
+
 func (c *cli) run() *cobra.Command {
 	var o app.Run
 	cmd := &cobra.Command{
@@ -76,8 +112,7 @@ to one address, such as a server on this machine or in your network.`,
 	flags.BoolVar(&o.Full, "full", false, "collect everything again, whatever earlier runs brought")
 	flags.BoolVar(&o.Unattended, "unattended", false, "ask nothing, even on a terminal")
 	flags.StringVar(&o.Out, "out", "", "add the records to the end of `FILE` instead of writing them to stdout")
-	flags.StringArrayVar(&o.Network.AllowAddress, "allow-address", nil, "let `HOST=IP:PORT` be reached, that name at that address; may be repeated")
-	flags.StringArrayVar(&o.Network.CAFiles, "ca-file", nil, "trust the authorities in this PEM `FILE` instead of the system's; may be repeated")
+	networkFlags(cmd, &o.Network)
 	grantFlag(cmd, &o.GrantFile)
 	return cmd
 }

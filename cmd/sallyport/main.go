@@ -13,6 +13,8 @@
 package main
 
 import (
+	"io"
+	"log"
 	"os"
 
 	"github.com/sallyport-host/sallyport/internal/app"
@@ -24,6 +26,7 @@ func main() { os.Exit(int(run(os.Args[1:]))) }
 func run(args []string) (code app.Code) {
 	protectMemory()
 	ignoreClosedPipes()
+	silenceLibraries()
 	c := newCLI(os.Stdin, os.Stdout, os.Stderr)
 	defer func() {
 		if v := recover(); v != nil {
@@ -42,3 +45,8 @@ func run(args []string) (code app.Code) {
 	}
 	return app.Exit(err)
 }
+
+// silenceLibraries discards what libraries write to the standard logger on
+// their own account: net/http quotes there what a source sends unasked, which
+// may be a value. Ours is log/slog.
+func silenceLibraries() { log.SetOutput(io.Discard) }

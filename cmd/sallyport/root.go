@@ -19,6 +19,7 @@ The first time, in this order (CONNECTOR is the folder of a connector):
   sallyport disclose CONNECTOR            what it would use, and where that would go
   sallyport vault set CONNECTOR NAME      store a credential; it is asked for without echo
   sallyport grant approve CONNECTOR       say yes to what was disclosed
+  sallyport auth CONNECTOR NAME           or obtain it at the source, where that is how
   sallyport run CONNECTOR > out.jsonl     collect
 
 Exit codes:
@@ -45,7 +46,7 @@ func (c *cli) root() *cobra.Command {
 	flags.BoolVar(&c.json, "json", false, "print one JSON document on stdout, and errors and log as lines of JSON on stderr")
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no summaries and no hints of what comes next")
 	flags.StringVar(&c.options.LogLevel, "log-level", "", "log on stderr from this `LEVEL` on: debug, info, warn, error, off (default \"warn\")")
-	root.AddCommand(c.initCommand(), c.vault(), c.grant(), c.inspect(), c.disclose(), c.run(), c.audit(), c.version(), c.completion())
+	root.AddCommand(c.initCommand(), c.vault(), c.grant(), c.auth(), c.inspect(), c.disclose(), c.run(), c.audit(), c.version(), c.completion())
 	c.help(root)
 	return root
 }

@@ -26,7 +26,7 @@ const canary = "canary-7c1e5b90d2"
 const noExitSleep = "atexit_sleep_ms=0"
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sallyport": main})
+	testscript.Main(m, map[string]func(){"sallyport": main, "xdg-open": fakeBrowser})
 }
 
 func TestScripts(t *testing.T) {
@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"mode":     modeCommand,
 			"chop":     chopCommand,
 			"tear":     tearCommand,
+			"source":   sourceCommand,
 		},
 	})
 }

@@ -33,6 +33,11 @@ an argument: other users and the shell's history would see it. One newline at th
 end of what --stdin and --file give is left out. The value is checked against
 the manifest's schema.
 
+Where the connector is approved and its manifest says how, the source is asked
+whether the value works before it is stored, and whose account it is of is shown.
+A value that the source does not accept is refused (exit code 3); --no-verify
+stores it all the same.
+
 Where there is no manifest, CONNECTOR may be a connector's key, with --class.`,
 		Example: "  sallyport vault set ./contacts APP_PASSWORD\n  pass show contacts | sallyport vault set ./contacts APP_PASSWORD --stdin",
 		Args:    noValueInArguments,
@@ -45,6 +50,9 @@ Where there is no manifest, CONNECTOR may be a connector's key, with --class.`,
 	cmd.Flags().BoolVar(&o.Stdin, "stdin", false, "read the value from stdin")
 	cmd.Flags().StringVar(&o.File, "file", "", "read the value from `FILE`")
 	cmd.Flags().StringVar(&o.Class, "class", "", "store it as this `CLASS`: long_lived_token, session or password (default: as declared)")
+	cmd.Flags().BoolVar(&o.NoVerify, "no-verify", false, "do not ask the source whether the value works")
+	networkFlags(cmd, &o.Network)
+	grantFlag(cmd, &o.GrantFile)
 	cmd.SetFlagErrorFunc(noValueInFlags)
 	return cmd
 }

@@ -84,6 +84,31 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestETagOfOnePage: the ETag of a list of several pages stands for its first
+// alone, and is not relied on.
+func TestETagOfOnePage(t *testing.T) {
+	second := `[{"id": "b"}]`
+	h := source(nil)
+	h.Streams = []string{gistsStream}
+	h.Source = sallyporttest.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Query().Get("page") == "2":
+			fmt.Fprint(w, second)
+		case r.Header.Get("If-None-Match") == `"first"`:
+			w.WriteHeader(http.StatusNotModified)
+		default:
+			w.Header().Set("ETag", `"first"`)
+			w.Header().Set("Link", `<https://api.github.com/gists?page=2>; rel="next"`)
+			fmt.Fprint(w, `[{"id": "a"}]`)
+		}
+	}))
+	run(t, &h)
+	second = `[{"id": "c"}]`
+	if r := run(t, &h); len(r.Records) != 2 { // c, and that b is gone
+		t.Errorf("came %+v", r.Records)
+	}
+}
+
 // TestLongTexts: an issue's text is cut between characters, a gist's files are
 // counted.
 func TestLongTexts(t *testing.T) {

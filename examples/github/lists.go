@@ -78,18 +78,14 @@ func list[T, R any](ctx context.Context, g *github, api *rest.Client, all *rest.
 			unchanged = answer.Unchanged
 			return "", err
 		}
+		etag = ifFirst(pages, answer.Header.Get("ETag"))
 		pages++
 		for _, item := range page {
 			if err := take(item); err != nil {
 				return "", err
 			}
 		}
-		next := nextLink(answer.Header)
-		etag = ifFirst(pages-1, answer.Header.Get("ETag"))
-		if next != "" {
-			etag = ""
-		}
-		return next, nil
+		return nextLink(answer.Header), nil
 	})
 	switch {
 	case err != nil:

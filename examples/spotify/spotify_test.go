@@ -127,6 +127,9 @@ func TestPlaylistItems(t *testing.T) {
 	}
 	answers[all], answers[q] = `{"items": [{"id": "q", "name": "Q", "snapshot_id": "2"}], "next": null}`, songs(2)
 	expect(t, "one is gone, one is open", short(run(t, &h), itemsStream), "q:0", "q:1", "-p:0")
+	answers[all] = `{"items": [{"id": "q", "name": "Q", "snapshot_id": ""}], "next": null}`
+	run(t, &h)
+	expect(t, "without a snapshot there is no telling", short(run(t, &h), itemsStream), "q:0", "q:1")
 }
 
 // TestRecentlyPlayed: plays are asked for after the last one, and come once.

@@ -77,6 +77,9 @@ func TestRecords(t *testing.T) {
 		friendsStream: {`{"steam_id":"7","relationship":"friend","friend_since":"2023-11-14T22:13:20Z"}`, `{"steam_id":"8","relationship":"friend","friend_since":null}`},
 	}
 	r := run(t, &h)
+	if !strings.Contains(r.Requests[0], list) {
+		t.Error("the friends' list was not asked for first: its 401 would count against the key")
+	}
 	for stream, texts := range want {
 		var got []string
 		for _, record := range r.Of(stream) {

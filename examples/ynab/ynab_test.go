@@ -128,6 +128,19 @@ func TestDeltas(t *testing.T) {
 	}
 }
 
+// TestGroupIsGone: the categories of a group that was deleted are.
+func TestGroupIsGone(t *testing.T) {
+	const all = "/v1/budgets/b1/categories"
+	answers := map[string]string{"/v1/budgets": oneBudget, all: `{"server_knowledge": 1, "category_groups": [{"name": "Joy", "categories": [{"id": "c", "name": "Books"}]}]}`}
+	h := source(answers)
+	h.Streams = []string{categoriesStream}
+	run(t, &h)
+	answers[all+"?last_knowledge_of_server=1"] = `{"server_knowledge": 2, "category_groups": [{"name": "Joy", "deleted": true, "categories": [{"id": "c", "name": "Books"}]}]}`
+	if got := short(run(t, &h)); !slices.Equal(got, []string{"-categories c"}) {
+		t.Errorf("came %q", got)
+	}
+}
+
 // TestFailureKeepsTheKnowledge: a run that fails says so, and the next one asks
 // for the same again.
 func TestFailureKeepsTheKnowledge(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -50,7 +52,7 @@ type Response struct {
 // bytes is [ErrTooLarge].
 func (r *Response) Bytes(most int64) ([]byte, error) {
 	defer r.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(r.Body, max(most, most+1)))
+	b, err := readAll(io.LimitReader(r.Body, max(most, most+1)), min(r.length(), most))
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +60,42 @@ func (r *Response) Bytes(most int64) ([]byte, error) {
 		return nil, &Error{Op: "read", Name: withoutQuery(r.Request.URL), Status: ErrTooLarge}
 	}
 	return b, nil
+}
+
+// length returns what the source says of the body's length, 0 when it says
+// nothing of use. What it says takes no memory before it comes: past bodyRoom
+// it is not believed.
+func (r *Response) length() int64 {
+	n, err := strconv.ParseInt(r.Header.Get("Content-Length"), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(n, bodyRoom)
+}
+
+// The room for a body: at first, when nothing is known of it, and at most, when
+// the source says how long it is.
+const (
+	firstRoom = 4 << 10
+	bodyRoom  = 1 << 20
+)
+
+// readAll is io.ReadAll for a body whose length may be known: each read is a
+// call of the host, so that they had better be few.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	b := make([]byte, 0, max(length+1, firstRoom)) // one byte of room is what shows the end
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return b, err
+		case len(b) == cap(b):
+			b = slices.Grow(b, cap(b)) // twice as much
+		}
+	}
 }
 
 // Err returns nil for a status below 400, else a [*SourceError].

@@ -2,7 +2,6 @@ package sallyport
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -103,11 +102,7 @@ func (c *Connection) poll() (wireReady, error) {
 	if err != nil {
 		return wireReady{}, err
 	}
-	var all []wireReady
-	if err := json.Unmarshal(raw, &all); err != nil || len(all) == 0 {
-		return wireReady{}, err
-	}
-	return all[0], nil
+	return firstReady(raw)
 }
 
 // Address returns what was dialled.

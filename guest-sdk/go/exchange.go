@@ -2,7 +2,6 @@ package sallyport
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,23 +16,11 @@ import (
 // chunkBytes is how much of a body that follows is given to the host at once.
 const chunkBytes = 32 << 10
 
+// headRoom is for the head of a response; a larger one is fetched apart.
+const headRoom = 2 << 10
+
 // longAgo is a deadline that ends what waits.
 var longAgo = time.Unix(1, 0)
-
-type wireHead struct {
-	Method    string      `json:"method"`
-	URL       string      `json:"url"`
-	Headers   [][2]string `json:"headers,omitempty"`
-	TimeoutMS int64       `json:"timeout_ms,omitempty"`
-}
-
-type wireReady struct {
-	Handle  uint32      `json:"handle"`
-	State   string      `json:"state"`
-	Status  int         `json:"status"`
-	Headers [][2]string `json:"headers"`
-	Error   string      `json:"error"`
-}
 
 // exchange is one request under way. It is the body of its response too.
 type exchange struct {
@@ -81,16 +68,13 @@ func (x *exchange) send(req *Request) error {
 	if x.ctx.Err() != nil {
 		return fmt.Errorf("%s %s: %w", x.op, x.name, context.Cause(x.ctx))
 	}
-	head, err := json.Marshal(wireHead{Method: req.method(), URL: req.URL,
-		Headers: req.Header.pairs(), TimeoutMS: x.timeoutMS()})
-	if err != nil {
-		return err
-	}
+	head := requestHead(req.method(), req.URL, req.Header.pairs(), x.timeoutMS())
 	res := x.run.host.Send(head, req.Body, req.BodyReader != nil)
 	if st := res.Status(); st != abi.StatusOK {
 		return x.run.refused(x.op, x.name, st)
 	}
 	x.handle = res.Len()
+	var err error
 	if x.waiter, err = x.run.host.Waiter(x.handle); err != nil {
 		return err
 	}
@@ -115,8 +99,9 @@ func (x *exchange) timeoutMS() int64 {
 
 // head waits for the head of the response.
 func (x *exchange) head() (ready wireReady, err error) {
+	room := make([]byte, headRoom)
 	parked := x.waiter.Read(func() bool {
-		ready, err = x.poll()
+		ready, err = x.poll(room)
 		return err != nil || ready.State != ""
 	})
 	if parked != nil {
@@ -129,17 +114,13 @@ func (x *exchange) head() (ready wireReady, err error) {
 }
 
 // poll asks how far the exchange is; State is empty when nothing has come.
-func (x *exchange) poll() (wireReady, error) {
-	raw, err := x.run.result(x.op, x.name, make([]byte, 4<<10),
+func (x *exchange) poll(room []byte) (wireReady, error) {
+	raw, err := x.run.result(x.op, x.name, room,
 		func(out []byte) abi.Result { return x.run.host.Poll(x.handle, out) })
 	if err != nil {
 		return wireReady{}, err
 	}
-	var all []wireReady
-	if err := json.Unmarshal(raw, &all); err != nil || len(all) == 0 {
-		return wireReady{}, err
-	}
-	return all[0], nil
+	return firstReady(raw)
 }
 
 // why says why an exchange ended early: what failed on this side and what the

@@ -1,9 +1,6 @@
 package sallyport
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Header holds header fields by canonical name. Its underlying type is
 // http.Header's.
@@ -88,7 +85,17 @@ func canonical(name string) string {
 	return string(b)
 }
 
+// tokenByte reports whether c may stand in a token (RFC 9110, section 5.6.2).
 func tokenByte(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' ||
-		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	const (
+		digits = (1<<10 - 1) << '0'
+		low    = digits | 1<<'!' | 1<<'#' | 1<<'$' | 1<<'%' | 1<<'&' | 1<<'\'' | 1<<'*' | 1<<'+' | 1<<'-' | 1<<'.'
+		upper  = (1<<26 - 1) << ('A' - 64)
+		lower  = (1<<26 - 1) << ('a' - 64)
+		high   = upper | lower | 1<<('^'-64) | 1<<('_'-64) | 1<<('`'-64) | 1<<('|'-64) | 1<<('~'-64)
+	)
+	if c < 64 {
+		return uint64(low)>>c&1 != 0
+	}
+	return c < 128 && uint64(high)>>(c-64)&1 != 0
 }

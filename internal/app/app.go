@@ -53,6 +53,8 @@ type App struct {
 	Stderr       io.Writer
 	Log          *slog.Logger
 	Now          func() time.Time
+	// Browse opens an address in the owner's browser; nil is the system's.
+	Browse func(ctx context.Context, address string) error
 	// Program is how a command line that repeats this one begins: the name
 	// of the program and the flags that every command of it needs.
 	Program []string

@@ -62,8 +62,9 @@ func (f *memoryFiles) Open(context.Context) (*Stores, error) {
 
 type memoryApprovals struct {
 	*host.MemoryApprovals
-	markErr error // of a vault that cannot be told
-	scopes  []capabilities.Scope
+	markErr   error // of a vault that cannot be told
+	suspended bool
+	scopes    []capabilities.Scope
 }
 
 func (m *memoryApprovals) Approve(_ context.Context, a capabilities.Approval) (capabilities.Approval, error) {
@@ -73,6 +74,9 @@ func (m *memoryApprovals) Approve(_ context.Context, a capabilities.Approval) (c
 func (m *memoryApprovals) Revoke(_ context.Context, s capabilities.Scope) (capabilities.Revocation, error) {
 	r := capabilities.Revocation{Scope: s, At: time.Now().UTC()}
 	return r, errors.Join(m.MemoryApprovals.Revoke(r), m.markErr)
+}
+func (m *memoryApprovals) Suspended(context.Context, capabilities.Scope) (bool, error) {
+	return m.suspended, nil
 }
 func (m *memoryApprovals) List(context.Context, string) ([]capabilities.Scope, error) {
 	return m.scopes, nil

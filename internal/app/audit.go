@@ -78,7 +78,7 @@ func where(v host.Event) string {
 }
 
 func what(v host.Event) string {
-	parts := slices.DeleteFunc([]string{v.Op, v.Name, string(v.Access), v.Method, v.Origin}, func(s string) bool { return s == "" })
+	parts := slices.DeleteFunc([]string{opWords(v), v.Name, string(v.Access), v.Method, v.Origin}, func(s string) bool { return s == "" })
 	switch {
 	case v.Kind == host.EventRunEnded:
 		parts = append(parts, plural(v.Count, "record"))
@@ -91,16 +91,45 @@ func what(v host.Event) string {
 	return strings.Join(parts, " ")
 }
 
+// opWords says what was done, where the word of the log alone does not.
+func opWords(v host.Event) string {
+	switch string(v.Kind) + " " + v.Op {
+	case "leak guard":
+		return "the guard found"
+	case "revocation suspend":
+		return "suspended the connector"
+	case "credential renew":
+		return "renewed"
+	case "decision host_call", "repeats host_call":
+		return "Sallyport's own call for"
+	case "decision store", "repeats store":
+		return "a run stores"
+	case "vault promote":
+		return "put into use"
+	}
+	return v.Op
+}
+
 func verdict(v host.Event) string {
 	switch {
-	case v.Kind == host.EventRunEnded && v.Allowed:
+	case v.Kind == host.EventLeak:
+		return "STOPPED"
+	case v.Kind == host.EventRevocation && v.Op == "suspend":
+		return "SUSPENDED"
+	case outcome(v) && v.Allowed:
 		return "succeeded"
-	case v.Kind == host.EventRunEnded:
+	case outcome(v):
 		return "FAILED"
 	case v.Allowed:
 		return "allowed"
 	}
 	return "REFUSED"
+}
+
+// outcome reports whether the event is of something that was tried, and not
+// of something that was decided.
+func outcome(v host.Event) bool {
+	return v.Kind == host.EventRunEnded || v.Kind == host.EventCredential && v.Op == "renew" || v.Kind == host.EventVault && v.Op == "promote"
 }
 
 func why(v host.Event) string {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/internal/terminal"
 	"github.com/sallyport-host/sallyport/manifests"
-	"github.com/sallyport-host/sallyport/vaultstore"
 )
 
 // Approve says what to approve, and for how long.
@@ -92,7 +90,7 @@ func (a *App) Approve(ctx context.Context, o Approve) (Result, error) {
 	missing := a.missing(ctx, stores, c.manifest)
 	done := Approved{Approval: approval, Disclosure: p.disclosure, Widened: p.widened, Missing: missing}
 	if len(missing) > 0 {
-		done.Next = a.command("vault", "set", o.Connector, missing[0])
+		done.Next = a.supply(o.Connector, c.manifest, missing[0], true)
 	} else {
 		done.Next = a.command(append([]string{"run", o.Connector}, grantFlag(o.GrantFile)...)...)
 	}
@@ -109,21 +107,14 @@ func grantFlag(file string) []string {
 // loadable loads the package, without running it, so that nothing is approved
 // that would then be refused; and returns the digests to pin.
 func (a *App) loadable(ctx context.Context, stores *Stores, pkg host.Package) (map[abi.Role]string, error) {
-	h, err := a.host(ctx, stores, Network{})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = h.Close(context.WithoutCancel(ctx)) }()
-	c, err := a.load(ctx, h, pkg)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
 	digests := map[abi.Role]string{}
-	for role, info := range c.Modules() {
-		digests[role] = info.SHA256
-	}
-	return digests, nil
+	err := a.loaded(ctx, stores, pkg, Network{}, func(_ *host.Host, c *host.Connector) error {
+		for role, info := range c.Modules() {
+			digests[role] = info.SHA256
+		}
+		return nil
+	})
+	return digests, err
 }
 
 func (a *App) propose(ctx context.Context, stores *Stores, c *connector, modules map[abi.Role]string, o Approve, grant *capabilities.Grant) (*proposal, error) {
@@ -219,21 +210,4 @@ func (a *App) keep(ctx context.Context, stores *Stores, next capabilities.Approv
 		event.Allowed, event.Reason = false, "the approval was not kept"
 	}
 	return kept, errors.Join(err, stores.Audit.Append(context.WithoutCancel(ctx), event))
-}
-
-// missing lists the credentials that an owner has to enter and that the vault
-// does not hold in a usable form.
-func (a *App) missing(ctx context.Context, stores *Stores, m *manifests.Manifest) []string {
-	names := []string{}
-	for _, c := range m.Credentials {
-		byOwner := len(c.ObtainedVia) == 0 || slices.Contains(c.ObtainedVia, "user")
-		if !c.Required || c.Class == abi.ClassOneTime || !byOwner {
-			continue
-		}
-		e, err := stores.Vault.Get(ctx, a.scope(m.ConnectorKey).Address(c.Name))
-		if err != nil || e.Stages[vaultstore.Current].Status == vaultstore.Rejected {
-			names = append(names, c.Name)
-		}
-	}
-	return names
 }

@@ -19,7 +19,7 @@ type Granted struct {
 	Connector   string    `json:"connector"`
 	Instance    string    `json:"instance"`
 	Grant       string    `json:"grant"`
-	Status      string    `json:"status"` // active, expired, revoked, replayed, unreadable
+	Status      string    `json:"status"` // active, expired, revoked, suspended, replayed, unreadable
 	Serial      uint64    `json:"serial"`
 	ApprovedAt  time.Time `json:"approved_at,omitzero"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
@@ -93,7 +93,11 @@ func (a *App) GrantList(ctx context.Context) (Result, error) {
 		if standing.Approval == nil && standing.HighWater == 0 && len(standing.Problems) == 0 {
 			continue // an empty folder
 		}
-		list.Grants = append(list.Grants, a.granted(scope, standing))
+		granted := a.granted(scope, standing)
+		if suspended, err := stores.Approvals.Suspended(ctx, scope); err == nil && suspended {
+			granted.Status = "suspended" // an error was told of above
+		}
+		list.Grants = append(list.Grants, granted)
 	}
 	switch {
 	case ctx.Err() != nil:

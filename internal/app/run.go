@@ -229,6 +229,18 @@ func (a *App) host(ctx context.Context, stores *Stores, n Network) (*host.Host, 
 	return host.New(ctx, c)
 }
 
+// check refuses what makes no sense, before anything is done that does not
+// need it.
+func (n Network) check() error {
+	for _, arg := range n.AllowAddress {
+		if _, _, err := parseException(arg); err != nil {
+			return err
+		}
+	}
+	_, err := readCAs(n.CAFiles)
+	return err
+}
+
 func (a *App) mode() capabilities.Mode {
 	if a.Config.Mode != "" {
 		return a.Config.Mode

@@ -48,10 +48,14 @@ func (s *Stores) Close() {
 // Approvals is where the owner's approvals are kept.
 type Approvals interface {
 	host.Approvals
+	host.Suspender
 	// Approve signs and keeps a, with the id and serial that it then has.
 	Approve(ctx context.Context, a capabilities.Approval) (capabilities.Approval, error)
 	// Revoke takes back whatever was approved for scope.
 	Revoke(ctx context.Context, scope capabilities.Scope) (capabilities.Revocation, error)
+	// Suspended reports whether the newest approval of scope was taken back
+	// because the guard stopped its runs; for the owner to read.
+	Suspended(ctx context.Context, scope capabilities.Scope) (bool, error)
 	// List returns the scopes of owner that were ever approved, in order; with
 	// an error, a line for each thing that cannot be read, the others.
 	List(ctx context.Context, owner string) ([]capabilities.Scope, error)

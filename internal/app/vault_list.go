@@ -30,7 +30,22 @@ type Credential struct {
 	LastUsed     time.Time             `json:"last_used,omitzero"`
 	LastVerified time.Time             `json:"last_verified,omitzero"`
 	Generation   uint64                `json:"generation"`
+	// Pending is a value that a run has stored and that is not in use, nil
+	// when there is none. Where that is all there is, Status is "pending".
+	Pending *Pending `json:"pending,omitempty"`
 }
+
+// Pending is a value that is kept until it is known to work as well, and for
+// the same account, as the one in use.
+type Pending struct {
+	Provenance vaultstore.Provenance `json:"provenance"`
+	ObtainedAt time.Time             `json:"obtained_at,omitzero"`
+	ExpiresAt  time.Time             `json:"expires_at,omitzero"`
+	Remedy     string                `json:"remedy"`
+}
+
+// statusPending is the status of what has no value in use.
+const statusPending vaultstore.Status = "pending"
 
 // Credentials is the result of [App.VaultList].
 type Credentials struct {
@@ -58,7 +73,14 @@ func (c Credentials) Text(w io.Writer) error {
 		rows[i] = []string{e.Connector, e.Instance, e.Grant, e.Name, class, status, string(e.Provenance),
 			day(e.ObtainedAt), day(e.ExpiresAt), day(e.LastUsed)}
 	}
-	return terminal.Table(w, []string{"CONNECTOR", "INSTANCE", "GRANT", "NAME", "CLASS", "STATUS", "PROVENANCE", "OBTAINED", "EXPIRES", "LAST USED"}, rows)
+	err := terminal.Table(w, []string{"CONNECTOR", "INSTANCE", "GRANT", "NAME", "CLASS", "STATUS", "PROVENANCE", "OBTAINED", "EXPIRES", "LAST USED"}, rows)
+	for _, e := range c.Credentials {
+		if p := e.Pending; p != nil && err == nil {
+			_, err = fmt.Fprintf(w, "pending: %s/%s/%s %s, from a run on %s, is not in use: it is not known to work for the same account; %s\n",
+				e.Connector, e.Instance, e.Grant, e.Name, day(p.ObtainedAt), p.Remedy)
+		}
+	}
+	return err
 }
 
 func day(t time.Time) string {
@@ -84,17 +106,33 @@ func (a *App) VaultList(ctx context.Context) (Result, error) {
 			}
 			return list, err // what was read all the same
 		}
-		v := info.Stages[vaultstore.Current]
-		list.Credentials = append(list.Credentials, Credential{
-			Connector: info.Address.Connector, Instance: info.Address.Instance, Grant: info.Address.Grant, Name: info.Address.Name,
-			Class: info.Class, Identity: info.Class == abi.ClassNone, Status: v.Status, Reason: v.Reason, Provenance: v.Provenance,
-			ObtainedAt: v.ObtainedAt, ExpiresAt: v.ExpiresAt, LastUsed: v.LastUsed, LastVerified: v.LastVerified, Generation: info.Generation,
-		})
+		list.Credentials = append(list.Credentials, a.listed(info))
 	}
 	if len(list.Credentials) == 0 {
 		list.Next = a.command("vault", "set", "CONNECTOR", "NAME")
 	}
 	return list, nil
+}
+
+// listed is the line of one address.
+func (a *App) listed(info vaultstore.Info) Credential {
+	v, inUse := info.Stages[vaultstore.Current]
+	c := Credential{
+		Connector: info.Address.Connector, Instance: info.Address.Instance, Grant: info.Address.Grant, Name: info.Address.Name,
+		Class: info.Class, Identity: info.Class == abi.ClassNone, Status: v.Status, Reason: v.Reason, Provenance: v.Provenance,
+		ObtainedAt: v.ObtainedAt, ExpiresAt: v.ExpiresAt, LastUsed: v.LastUsed, LastVerified: v.LastVerified, Generation: info.Generation,
+	}
+	if p, ok := info.Stages[vaultstore.Pending]; ok {
+		scope := capabilities.Scope{Owner: info.Address.Owner, Connector: c.Connector, Instance: c.Instance, Grant: c.Grant}
+		c.Pending = &Pending{
+			Provenance: p.Provenance, ObtainedAt: p.ObtainedAt, ExpiresAt: p.ExpiresAt,
+			Remedy: a.localText("to use one of your own instead, run: " + capabilities.SetCommand(scope, c.Name)),
+		}
+		if !inUse {
+			c.Status, c.Provenance = statusPending, p.Provenance
+		}
+	}
+	return c
 }
 
 // unlisted adds the way on to an error about one address.

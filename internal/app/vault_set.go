@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/internal/terminal"
 	"github.com/sallyport-host/sallyport/vaultstore"
@@ -23,6 +24,11 @@ type VaultSet struct {
 	Class     string // "" for what the manifest declares
 	Stdin     bool
 	File      string
+	NoVerify  bool   // do not ask the source whether it works
+	GrantFile string // a PDPP grant; "" is the owner's own
+	Network   Network
+
+	grant *capabilities.Grant // in GrantFile
 }
 
 // Stored is the result of [App.VaultSet].
@@ -39,6 +45,7 @@ type Stored struct {
 	// NewlineStripped says that one end of line at the end was left out.
 	NewlineStripped bool   `json:"newline_stripped"`
 	From            string `json:"from,omitempty"` // the file that still holds the value
+	Verification
 }
 
 // Text says what was stored, never the value.
@@ -54,6 +61,9 @@ func (s Stored) Text(w io.Writer) error {
 	if err == nil && s.From != "" {
 		_, err = fmt.Fprintf(w, "%s still holds the value: delete it\n", s.From)
 	}
+	if err == nil {
+		err = s.Verification.Text(w)
+	}
 	return err
 }
 
@@ -66,16 +76,20 @@ type slot struct {
 	connector *connector         // nil without a manifest
 }
 
-// VaultSet stores a value that the owner gives.
+// VaultSet stores a value that the owner gives, once the source accepts it,
+// where it can be asked.
 func (a *App) VaultSet(ctx context.Context, o VaultSet) (Result, error) {
-	if o.Stdin && o.File != "" {
-		return nil, usage("--stdin and --file are two sources; give one")
+	if err := a.checkSource(o); err != nil {
+		return nil, err
 	}
-	if o.File == "-" {
-		return nil, usage("--file -: give --stdin to read the value from stdin")
+	if err := o.Network.check(); err != nil {
+		return nil, err
 	}
-	if in, ok := a.Stdin.(*os.File); ok && o.Stdin && terminal.IsTerminal(in) {
-		return nil, usage("stdin is a terminal, which would show the value; leave --stdin out to be asked without echo, or give --file FILE")
+	var err error
+	if o.GrantFile != "" || a.Grant == vaultstore.SelfGrant {
+		if o.grant, err = a.grantOf(o.GrantFile); err != nil {
+			return nil, err
+		}
 	}
 	slot, err := a.slot(o)
 	if err != nil {
@@ -101,7 +115,11 @@ func (a *App) VaultSet(ctx context.Context, o VaultSet) (Result, error) {
 		return nil, err
 	}
 	defer value.Zero()
-	generation, err := a.put(ctx, stores, slot, old, value)
+	verification, err := a.verify(ctx, stores, o, slot, value)
+	if err != nil {
+		return nil, err
+	}
+	generation, err := a.put(ctx, stores, slot, old, value, verification.Verified)
 	if err != nil {
 		return nil, err
 	}
@@ -109,27 +127,26 @@ func (a *App) VaultSet(ctx context.Context, o VaultSet) (Result, error) {
 		a.remember(slot.connector)
 	}
 	return Stored{
-		next:  next{a.afterSet(ctx, stores, o.Connector, slot.connector)},
+		next:  next{a.afterGiving(ctx, stores, o.Connector, slot.connector)},
 		Owner: a.Owner, Connector: slot.address.Connector, Instance: a.Instance, Grant: a.Grant,
 		Name: slot.address.Name, Class: slot.class, Generation: generation, Replaced: len(old.Stages) > 0,
-		NewlineStripped: stripped, From: o.File,
+		NewlineStripped: stripped, From: o.File, Verification: verification,
 	}, nil
 }
 
-// afterSet is the command that usually comes next: another value that is
-// missing, the approval, or a run.
-func (a *App) afterSet(ctx context.Context, stores *Stores, arg string, c *connector) string {
-	if c == nil {
-		return ""
+// checkSource refuses a value that would come from nowhere, from two places,
+// or with an echo.
+func (a *App) checkSource(o VaultSet) error {
+	if o.Stdin && o.File != "" {
+		return usage("--stdin and --file are two sources; give one")
 	}
-	if missing := a.missing(ctx, stores, c.manifest); len(missing) > 0 {
-		return a.command("vault", "set", arg, missing[0])
+	if o.File == "-" {
+		return usage("--file -: give --stdin to read the value from stdin")
 	}
-	standing, err := stores.Approvals.Standing(ctx, a.scope(c.manifest.ConnectorKey))
-	if err == nil && standing.InForce() && standing.Approval.ManifestSHA256 == c.manifest.Digest() {
-		return a.command("run", arg)
+	if in, ok := a.Stdin.(*os.File); ok && o.Stdin && terminal.IsTerminal(in) {
+		return usage("stdin is a terminal, which would show the value; leave --stdin out to be asked without echo, or give --file FILE")
 	}
-	return a.command("grant", "approve", arg)
+	return nil
 }
 
 // slot works out address and class from the manifest, or from --class where
@@ -297,14 +314,20 @@ func (a *App) typed(ctx context.Context, s *slot) (vaultstore.Secret, error) {
 }
 
 // put writes the value as current and what was current as previous, with the
-// audit log first: what cannot be audited is not done.
-func (a *App) put(ctx context.Context, stores *Stores, s *slot, old vaultstore.Entry, value vaultstore.Secret) (uint64, error) {
+// audit log first: what cannot be audited is not done. A value that a guest
+// has left pending goes: it must not come after the owner's.
+func (a *App) put(ctx context.Context, stores *Stores, s *slot, old vaultstore.Entry, value vaultstore.Secret, verified bool) (uint64, error) {
 	now := a.Now().UTC()
-	e := vaultstore.Entry{Address: s.address, Class: s.class, Stages: map[vaultstore.Stage]vaultstore.Version{
-		vaultstore.Current: {Value: value, Provenance: vaultstore.UserEntered, Status: vaultstore.Active, ObtainedAt: now},
-	}}
+	v := vaultstore.Version{Value: value, Provenance: vaultstore.UserEntered, Status: vaultstore.Active, ObtainedAt: now}
+	if verified {
+		v.LastVerified = now
+	}
+	e := vaultstore.Entry{Address: s.address, Class: s.class, Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: v}}
 	if was, ok := old.Stages[vaultstore.Current]; ok && stores.Vault.Capabilities().Stages {
 		e.Stages[vaultstore.Previous] = was
+	}
+	if _, ok := old.Stages[vaultstore.Pending]; ok {
+		e.Stages[vaultstore.Pending] = vaultstore.Version{}
 	}
 	expect := old.Generation
 	if len(old.Stages) == 0 {

@@ -19,6 +19,7 @@ type keyboard struct {
 	stale   bool // what comes next was typed for a question that is gone
 	cr      bool // the last byte was a carriage return: a newline belongs to it
 	buf     []byte
+	gap     time.Duration // pasteGap
 }
 
 type chunk struct {
@@ -27,7 +28,7 @@ type chunk struct {
 }
 
 func newKeyboard(src io.Reader) *keyboard {
-	return &keyboard{src: src, results: make(chan chunk, 1)}
+	return &keyboard{src: src, results: make(chan chunk, 1), gap: pasteGap}
 }
 
 // abandon forgets what was typed so far.
@@ -36,7 +37,8 @@ func (k *keyboard) abandon() {
 	k.buf, k.stale = nil, true
 }
 
-// fresh drops what was typed between an abandoned question and this one.
+// fresh drops what was typed between an abandoned question and the next. Call
+// it before that is put: a quick answer is none to the old one.
 func (k *keyboard) fresh() {
 	if !k.stale {
 		return
@@ -94,7 +96,6 @@ func (k *keyboard) fill(ctx context.Context) error {
 
 // line reads up to an end of line.
 func (k *keyboard) line(ctx context.Context) ([]byte, error) {
-	k.fresh()
 	var line []byte
 	for {
 		b, err := k.next(ctx)
@@ -130,7 +131,6 @@ const (
 // secret reads up to an end of line. Editing is ours because a terminal that
 // edits lines cuts them: at 1024 bytes on macOS, at 4096 on Linux.
 func (k *keyboard) secret(ctx context.Context) ([]byte, error) {
-	k.fresh()
 	var s []byte
 	done := func(err error) ([]byte, error) {
 		clear(s[:cap(s)])
@@ -199,12 +199,12 @@ func (k *keyboard) more(ctx context.Context) bool {
 	return more
 }
 
-// soon is next for a byte that comes within pasteGap.
+// soon is next for a byte that comes within the gap of a paste.
 func (k *keyboard) soon(ctx context.Context) (byte, error) {
 	if len(k.buf) > 0 {
 		return k.next(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, pasteGap)
+	ctx, cancel := context.WithTimeout(ctx, k.gap)
 	defer cancel()
 	return k.next(ctx)
 }

@@ -36,7 +36,7 @@ func TestPrompt(t *testing.T) {
 	p := newPerson(t)
 	p.answers("ACCOUNT: ", "\n", "ACCOUNT: ", "ada\n", "APP_PASSWORD (not shown): ", "short\n",
 		"APP_PASSWORD (not shown): ", canary+"\n", "NICK: ", "\n")
-	got, err := NewPrompter(p.t).Prompt(t.Context(), question())
+	got, err := NewPrompter(p.t).Prompt(p.ctx, question())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestPromptDeclined(t *testing.T) {
 	} {
 		p := newPerson(t)
 		p.types(keys...)
-		if a, err := NewPrompter(p.t).Prompt(t.Context(), question()); a != nil || !errors.Is(err, host.ErrDeclined) {
+		if a, err := NewPrompter(p.t).Prompt(p.ctx, question()); a != nil || !errors.Is(err, host.ErrDeclined) {
 			t.Errorf("%s: got %v, %v", name, a, err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestPromptManualAction(t *testing.T) {
 		p := newPerson(t)
 		p.types(keys)
 		q := host.Prompt{Connector: "Bank", Kind: abi.InteractManualAction, Title: "confirm on your phone"}
-		if _, err := NewPrompter(p.t).Prompt(t.Context(), q); !errors.Is(err, want) {
+		if _, err := NewPrompter(p.t).Prompt(p.ctx, q); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", keys, err, want)
 		}
 	}
@@ -88,7 +88,7 @@ func TestPromptExpires(t *testing.T) {
 	p := newPerson(t)
 	q := question()
 	q.Expires = time.Now().Add(20 * time.Millisecond)
-	if _, err := NewPrompter(p.t).Prompt(t.Context(), q); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := NewPrompter(p.t).Prompt(p.ctx, q); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -117,6 +117,7 @@ func (t *Terminal) ask(ctx context.Context, question func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	t.keys.fresh() // before anything is shown that someone may answer at once
 	err := question()
 	if err != nil {
 		t.keys.abandon()

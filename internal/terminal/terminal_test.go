@@ -37,6 +37,39 @@ func (d *fakeDevice) state() (quiet, was int) {
 	return d.quiet, d.was
 }
 
+// patience bounds every wait of a test: a machine may be busy, but a question
+// that nobody answers is a failure, and not a suite that never ends.
+const patience = 20 * time.Second
+
+func bounded(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// next is what comes out of c, in good time.
+func next[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("nothing came within %v", patience)
+		panic("unreachable")
+	}
+}
+
+// within waits until it is so.
+func within(t *testing.T, is func() bool, format string, args ...any) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf(format, args...)
+		}
+	}
+}
+
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -56,6 +89,7 @@ func (b *buffer) String() string {
 
 // person types at a fake terminal.
 type person struct {
+	ctx context.Context // ends with the test
 	t   *Terminal
 	dev *fakeDevice
 	out *buffer
@@ -65,7 +99,7 @@ type person struct {
 func newPerson(t *testing.T) *person {
 	r, w := io.Pipe()
 	t.Cleanup(func() { w.Close() })
-	p := &person{dev: &fakeDevice{PipeReader: r}, out: &buffer{}, w: w}
+	p := &person{ctx: bounded(t), dev: &fakeDevice{PipeReader: r}, out: &buffer{}, w: w}
 	p.t = New(p.dev, &Screen{w: p.out, width: func() int { return 40 }})
 	return p
 }
@@ -89,6 +123,9 @@ func (p *person) answers(textAndAnswer ...string) {
 		for pair := textAndAnswer; len(pair) > 1; pair = pair[2:] {
 			at := -1
 			for at < 0 {
+				if p.ctx.Err() != nil {
+					return
+				}
 				time.Sleep(time.Millisecond)
 				at = strings.Index(p.out.String()[from:], pair[0])
 			}
@@ -103,12 +140,7 @@ func (p *person) answers(textAndAnswer ...string) {
 // sees waits for text to be on the screen.
 func (p *person) sees(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(p.out.String(), text); {
-		if time.Now().After(deadline) {
-			t.Fatalf("never saw %q in %q", text, p.out.String())
-		}
-		time.Sleep(time.Millisecond)
-	}
+	within(t, func() bool { return strings.Contains(p.out.String(), text) }, "never saw %q", text)
 }
 
 const canary = "canary-4f1d9c"
@@ -141,8 +173,11 @@ func TestSecret(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := newPerson(t)
+			if errors.Is(tt.err, ErrLines) {
+				p.t.keys.gap = time.Second // for who types on a machine that is busy
+			}
 			p.types(tt.keys...)
-			got, err := p.t.Secret(t.Context(), "secret: ")
+			got, err := p.t.Secret(p.ctx, "secret: ")
 			if string(got) != tt.want || !errors.Is(err, tt.err) {
 				t.Fatalf("got %d bytes, %v; want %d bytes, %v", len(got), err, len(tt.want), tt.err)
 			}
@@ -160,7 +195,7 @@ func TestCarriageReturnNewlineIsOneEnd(t *testing.T) {
 	p := newPerson(t)
 	for _, want := range []string{"one", "two", ""} {
 		p.types(want+"\r", "\n")
-		if got, err := p.t.Secret(t.Context(), ""); string(got) != want || err != nil {
+		if got, err := p.t.Secret(p.ctx, ""); string(got) != want || err != nil {
 			t.Fatalf("got %q, %v; want %q", got, err, want)
 		}
 	}
@@ -170,11 +205,40 @@ func TestCarriageReturnNewlineIsOneEnd(t *testing.T) {
 func TestARefusedPasteAnswersNothing(t *testing.T) {
 	p := newPerson(t)
 	p.types(canary + "\ny\ny\n")
-	if _, err := p.t.Secret(t.Context(), "secret: "); !errors.Is(err, ErrLines) {
+	if _, err := p.t.Secret(p.ctx, "secret: "); !errors.Is(err, ErrLines) {
 		t.Fatalf("got %v", err)
 	}
-	p.types("n\n")
-	if yes, err := p.t.Confirm(t.Context(), "sure?"); yes || err != nil {
+	p.answers("sure?", "n\n") // what comes before the question is dropped too
+	if yes, err := p.t.Confirm(p.ctx, "sure?"); yes || err != nil {
+		t.Fatalf("got %v, %v", yes, err)
+	}
+}
+
+// An answer that comes the moment the question is on the screen is one, also
+// after a question that was given up.
+func TestAQuickAnswerCounts(t *testing.T) {
+	p := newPerson(t)
+	gone, cancel := context.WithCancel(p.ctx)
+	cancelled := make(chan struct{})
+	go func() {
+		defer close(cancelled)
+		p.sees(t, "code: ")
+		cancel()
+	}()
+	if _, err := p.t.Secret(gone, "code: "); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	next(t, cancelled)
+	typed := false
+	p.t.screen.w = writerFunc(func(b []byte) (int, error) {
+		if strings.Contains(string(b), "sure?") && !typed {
+			typed = true
+			io.WriteString(p.w, "y\n") // the read still under way takes it
+			within(t, func() bool { return len(p.t.keys.results) > 0 }, "the answer was not read")
+		}
+		return len(b), nil
+	})
+	if yes, err := p.t.Confirm(p.ctx, "sure?"); !yes || err != nil {
 		t.Fatalf("got %v, %v", yes, err)
 	}
 }
@@ -194,13 +258,13 @@ func TestConfirm(t *testing.T) {
 	for _, tt := range tests {
 		p := newPerson(t)
 		p.types(tt.keys)
-		if got, err := p.t.Confirm(t.Context(), "sure?"); got != tt.want || !errors.Is(err, tt.err) {
+		if got, err := p.t.Confirm(p.ctx, "sure?"); got != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%q: got %v, %v; want %v, %v", tt.keys, got, err, tt.want, tt.err)
 		}
 	}
 	p := newPerson(t)
 	p.w.Close()
-	if yes, err := p.t.Confirm(t.Context(), "sure?"); yes || !errors.Is(err, ErrEnd) {
+	if yes, err := p.t.Confirm(p.ctx, "sure?"); yes || !errors.Is(err, ErrEnd) {
 		t.Errorf("closed input: got %v, %v", yes, err)
 	}
 }
@@ -209,7 +273,7 @@ func TestConfirm(t *testing.T) {
 // typed for it does not answer the next one.
 func TestCancel(t *testing.T) {
 	p := newPerson(t)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(p.ctx)
 	failed := make(chan error, 1)
 	go func() {
 		_, err := p.t.Secret(ctx, "code: ")
@@ -217,18 +281,16 @@ func TestCancel(t *testing.T) {
 	}()
 	p.sees(t, "code: ")
 	cancel()
-	if err := <-failed; !errors.Is(err, context.Canceled) {
+	if err := next(t, failed); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
 	if quiet, _ := p.dev.state(); quiet != 0 {
 		t.Fatal("the echo is still off")
 	}
 	io.WriteString(p.w, "y\n") // too late: by the read still under way
-	for len(p.t.keys.results) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	within(t, func() bool { return len(p.t.keys.results) > 0 }, "the late answer was not read")
 	p.types("no\n")
-	if yes, err := p.t.Confirm(t.Context(), "approve?"); yes || err != nil {
+	if yes, err := p.t.Confirm(p.ctx, "approve?"); yes || err != nil {
 		t.Fatalf("a late answer approved: %v, %v", yes, err)
 	}
 }
@@ -237,17 +299,17 @@ func TestQuestionsWaitForOneAnother(t *testing.T) {
 	p := newPerson(t)
 	first := make(chan string, 1)
 	go func() {
-		s, _ := p.t.Line(t.Context(), "first: ")
+		s, _ := p.t.Line(p.ctx, "first: ")
 		first <- s
 	}()
 	p.sees(t, "first: ")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Millisecond)
 	defer cancel()
 	if _, err := p.t.Line(ctx, "second: "); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("got %v", err)
 	}
 	p.types("a\n")
-	if got := <-first; got != "a" {
+	if got := next(t, first); got != "a" {
 		t.Fatalf("got %q", got)
 	}
 	if strings.Contains(p.out.String(), "second") {
@@ -257,7 +319,7 @@ func TestQuestionsWaitForOneAnother(t *testing.T) {
 
 func TestRestoreInTheMiddle(t *testing.T) {
 	p := newPerson(t)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(p.ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -270,7 +332,7 @@ func TestRestoreInTheMiddle(t *testing.T) {
 	}
 	p.sees(t, alternateOff)
 	cancel()
-	<-ended
+	next(t, ended)
 	if got := strings.Count(p.out.String(), alternateOff); got != 1 {
 		t.Errorf("the screen was put back %d times", got)
 	}
@@ -282,7 +344,7 @@ func TestRestoreInTheMiddle(t *testing.T) {
 func TestShowOnce(t *testing.T) {
 	p := newPerson(t)
 	p.types("\n")
-	if err := p.t.ShowOnce(t.Context(), canary+"\n"); err != nil {
+	if err := p.t.ShowOnce(p.ctx, canary+"\n"); err != nil {
 		t.Fatal(err)
 	}
 	out := p.out.String()

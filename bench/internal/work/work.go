@@ -1,5 +1,9 @@
-// Package work is what the bench's guest and its native twin both do: the same
-// code on both sides, so that what is compared is the way to the network.
+// Package work is what the bench's guest and its native twin both do.
+//
+// # Promise
+//
+// It is the same code on both sides, so that what is compared is the way to
+// the network.
 package work
 
 import (
