@@ -117,7 +117,7 @@ func (n *network) measureMemory(ctx context.Context, s sizes, b *strings.Builder
 	b.WriteString("How far memory rose meanwhile above where it was, the server's and the guest's own with it, MiB:\n\n" +
 		"| download | native, heap | native, resident | sallyport, heap | sallyport, resident |\n|---|---|---|---|---|\n")
 	mib := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/(1<<20)) }
-	for _, bytes := range []int64{s.download / 16, s.download} {
+	for _, bytes := range []int64{s.download / 16, s.download, 4 * s.download} {
 		j := n.download("JSON", bytes, liveSecrets)
 		native, err := peak(func() error { _, err := n.native(ctx, j); return err })
 		if err != nil {

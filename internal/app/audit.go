@@ -80,6 +80,8 @@ func where(v host.Event) string {
 func what(v host.Event) string {
 	parts := slices.DeleteFunc([]string{opWords(v), v.Name, string(v.Access), v.Method, v.Origin}, func(s string) bool { return s == "" })
 	switch {
+	case v.Kind == host.EventRunEnded && v.Rule == ruleAside:
+		parts = append(parts, "no connector ran")
 	case v.Kind == host.EventRunEnded:
 		parts = append(parts, plural(v.Count, "record"))
 	case v.Count > 1:
@@ -90,6 +92,10 @@ func what(v host.Event) string {
 	}
 	return strings.Join(parts, " ")
 }
+
+// ruleAside is the rule of a run in which the host called the source on its
+// own account, to verify or to authorize.
+const ruleAside = "aside"
 
 // opWords says what was done, where the word of the log alone does not.
 func opWords(v host.Event) string {
@@ -134,7 +140,7 @@ func outcome(v host.Event) bool {
 
 func why(v host.Event) string {
 	text := v.Reason
-	if text == "" && v.Rule != string(capabilities.RuleAllow) {
+	if text == "" && v.Rule != string(capabilities.RuleAllow) && v.Rule != ruleAside {
 		text = v.Rule
 	}
 	if v.Remedy != "" {

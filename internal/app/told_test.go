@@ -87,6 +87,8 @@ func TestVaultListShowsWhatIsPending(t *testing.T) {
 func TestAuditWords(t *testing.T) {
 	s := capabilities.Scope{Connector: "notes"}
 	for want, e := range map[string]host.Event{
+		"no connector ran | succeeded | ":                                              {Kind: host.EventRunEnded, Allowed: true, Rule: "aside"},
+		"2 records | FAILED | source_unavailable":                                      {Kind: host.EventRunEnded, Rule: "failed", Reason: "source_unavailable", Count: 2},
 		"the guard found TOKEN | STOPPED | a record: it held the value; do not run it": {Kind: host.EventLeak, Op: "guard", Name: "TOKEN", Rule: "guard", Reason: "a record: it held the value", Remedy: "do not run it"},
 		"suspended the connector | SUSPENDED | 3 runs; find out why":                   {Kind: host.EventRevocation, Op: "suspend", Allowed: true, Rule: "suspended", Reason: "3 runs", Remedy: "find out why"},
 		"renewed TOKEN | succeeded | oauth2":                                           {Kind: host.EventCredential, Op: "renew", Name: "TOKEN", Allowed: true, Rule: "oauth2"},
