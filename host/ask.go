@@ -142,6 +142,25 @@ func (r *run) keep(c *credential, value vaultstore.Secret) error {
 	return nil
 }
 
+// lookOut has a stored value looked for from the start, whether the guest uses
+// it or not: a source may have kept it since an earlier run. One that cannot be
+// read could not be looked for, and refuses the run.
+func (r *run) lookOut(c *credential) error {
+	if c.decl.Identity {
+		return nil
+	}
+	if c.unread() {
+		if err := r.readVault(c); err != nil {
+			return err
+		}
+	}
+	class, ok := c.storedClass()
+	if !ok {
+		return nil
+	}
+	return r.hold(c, class)
+}
+
 // preflight looks at the credentials that the connector cannot do without,
 // before anything is started: what only the owner can mend is asked for now,
 // or ends the run without a call to the source.
@@ -151,9 +170,15 @@ func (r *run) preflight() error {
 	for i := range r.bound.Credentials {
 		decl := &r.bound.Credentials[i]
 		if !decl.Required {
+			if err := r.lookOut(r.credentials[decl.Name]); err != nil {
+				return err
+			}
 			continue
 		}
 		c, v, err := r.ask(decl.Name)
+		if err == nil {
+			err = r.lookOut(c)
+		}
 		if err != nil {
 			return err
 		}

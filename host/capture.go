@@ -49,7 +49,7 @@ func (r *run) capture(o *outgoing, res *http.Response, rules []captureRule) (io.
 		switch kind {
 		case "header":
 			for i, value := range res.Header[param] {
-				token, s := r.captured(rule.c, value)
+				token, s := r.captured(o, rule.c, value)
 				if s != abi.StatusOK {
 					return nil, s
 				}
@@ -70,9 +70,12 @@ func (r *run) capture(o *outgoing, res *http.Response, rules []captureRule) (io.
 
 // captured holds a value that was taken out of an answer, and returns its
 // surrogate. It is used as the credential's own would be, and put keeps it.
-func (r *run) captured(c *credential, value string) (token string, s abi.Status) {
+func (r *run) captured(o *outgoing, c *credential, value string) (token string, s abi.Status) {
 	if value == "" {
 		return "", abi.StatusOK
+	}
+	if s := r.laundered(o, c, value); s != abi.StatusOK {
+		return "", s
 	}
 	held := []byte(value)
 	return r.holdCaptured(held, &holding{
@@ -80,6 +83,16 @@ func (r *run) captured(c *credential, value string) (token string, s abi.Status)
 		value: func() ([]byte, error) { return held, nil },
 		kept:  func() []byte { return held },
 	})
+}
+
+// laundered stops the run when what is to be captured for c is, or holds, the
+// value of another credential: a source could else give one the destinations
+// of another, or have a password stored as a session.
+func (r *run) laundered(o *outgoing, c *credential, value string) abi.Status {
+	if other, form := r.watch.holds([]byte(value)); other != nil && other != c {
+		return r.leaked(other.decl.Name, form, "a new secret for "+c.decl.Name+" in an answer of "+o.target.Origin.String())
+	}
+	return abi.StatusOK
 }
 
 // holdCaptured has a captured value looked for, and returns its surrogate: the
@@ -117,7 +130,7 @@ func (r *run) captureJSON(o *outgoing, res *http.Response, pointers []captureRul
 		var s abi.Status
 		doc, err = replaceAt(doc, p.from, func(value string) (string, error) {
 			var token string
-			if token, s = r.captured(p.c, value); s != abi.StatusOK {
+			if token, s = r.captured(o, p.c, value); s != abi.StatusOK {
 				return "", errStopped
 			}
 			return token, nil
@@ -224,6 +237,10 @@ func (r *run) captureCookies(o *outgoing, res *http.Response, rules []captureRul
 			kept = append(kept, line) // lang=en: it could not be looked for, and is none
 			continue
 		}
+		if other, _ := r.watch.holds([]byte(cookie.Value)); session == nil && other != nil {
+			kept = append(kept, line) // an echo, which gets the credential's own surrogate
+			continue
+		}
 		token, s := r.cookie(o, session, cookie)
 		if s != abi.StatusOK {
 			return s
@@ -249,6 +266,11 @@ func (r *run) cookie(o *outgoing, session *credential, set *http.Cookie) (token 
 			r.jars.set(session, o.url, set)
 		}
 		return "", abi.StatusOK
+	}
+	if session != nil {
+		if s := r.laundered(o, session, set.Value); s != abi.StatusOK {
+			return "", s
+		}
 	}
 	value := []byte(set.Value)
 	if set.Quoted {

@@ -92,6 +92,27 @@ func (c *credential) value() (value []byte, epoch int) {
 	return c.current.Value.Reveal(), c.epoch
 }
 
+// unread reports whether the run has not looked into the vault yet.
+func (c *credential) unread() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.readAt.IsZero()
+}
+
+// storedClass returns the higher of the class that is declared and the one
+// that the value in use was stored with; ok is false when there is no value.
+func (c *credential) storedClass() (class abi.Class, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entry == nil || c.current.Value.Len() == 0 {
+		return abi.ClassNone, false
+	}
+	if class, ok = abi.Highest(c.entry.Class, c.decl.Class); !ok {
+		class = abi.ClassPassword // they contradict each other: never replaced
+	}
+	return class, true
+}
+
 // sentValue is value, but nothing when the run has not sent it.
 func (c *credential) sentValue() (value []byte, epoch int) {
 	c.mu.Lock()

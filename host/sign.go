@@ -4,12 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host/internal/signing"
 	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
@@ -77,13 +79,8 @@ func (r *run) derive(name string, access abi.Access, compute func(*credential) (
 		return "", r.unavailable(err)
 	}
 	h, err := compute(c)
-	switch {
-	case errors.Is(err, signing.ErrKey):
-		r.note(Refusal{Thing: "credential " + c.decl.Name, Rule: "key", Reason: err.Error(), Remedy: "store another value", NeedsOwner: true})
-		return "", abi.StatusInvalid
-	case err != nil:
-		r.note(Refusal{Thing: "signing with " + c.decl.Name, Rule: "sign", Reason: err.Error(), Remedy: "see /credentials_schema/properties/" + c.decl.Name + "/sign in the manifest"})
-		return "", abi.StatusInvalid
+	if err != nil {
+		return "", r.underived(c, access, err)
 	}
 	if !r.tokens.add(h) {
 		return "", r.tooManySecrets()
@@ -95,11 +92,39 @@ func (r *run) derive(name string, access abi.Access, compute func(*credential) (
 	return h.token, abi.StatusOK
 }
 
+// errSignUnapproved: the template is not the one that the owner approved.
+var errSignUnapproved = errors.New("the owner did not approve this template, or approved another one of its name")
+
+// underived notes and audits why nothing was computed.
+func (r *run) underived(c *credential, access abi.Access, err error) abi.Status {
+	s := abi.StatusInvalid
+	f := Refusal{
+		Thing: "signing with " + c.decl.Name, Rule: "sign", Reason: err.Error(),
+		Remedy: "see /credentials_schema/properties/" + c.decl.Name + "/sign in the manifest",
+	}
+	switch {
+	case errors.Is(err, errSignUnapproved):
+		s = abi.StatusDenied
+		f.Rule, f.Remedy, f.NeedsOwner = "sign_not_approved", "run: "+capabilities.ApproveCommand(r.scope), true
+	case errors.Is(err, signing.ErrKey):
+		f.Thing, f.Rule, f.Remedy, f.NeedsOwner = "credential "+c.decl.Name, "key", "run: "+capabilities.SetCommand(r.scope, c.decl.Name), true
+	}
+	r.note(f)
+	e := Event{Kind: EventDecision, Op: string(access), Name: c.decl.Name, Access: access, Rule: f.Rule, Reason: f.Thing + ": " + f.Reason, Remedy: f.Remedy}
+	if err := r.ledger.decided(r, question{op: e.Op, name: c.decl.Name, access: string(access)}, e); err != nil {
+		return r.unavailable(fmt.Errorf("%w: %w", errAudit, err))
+	}
+	return s
+}
+
 // signed returns what stands for a signature or a token.
 func (r *run) signed(c *credential, template string, data []byte) (*holding, error) {
 	t, ok := c.decl.Sign[template]
 	if !ok {
 		return nil, errors.New("the manifest has no template of that name")
+	}
+	if !r.standing.Load().Approval.AllowsSign(c.decl.Name, t) {
+		return nil, errSignUnapproved
 	}
 	h := &holding{c: c, access: abi.AccessSign, passing: true}
 	if t.AWS != nil {

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -342,4 +343,29 @@ func TestAValueThatIsNoKey(t *testing.T) {
 		t.Errorf("refusals %+v", res.Refusals)
 	}
 	o.unseen(signSecrets, res, err)
+}
+
+// TestATemplateIsTheOneThatWasApproved: what the owner read in the disclosure
+// is what signs, to the last detail, and a refusal is in the audit log.
+func TestATemplateIsTheOneThatWasApproved(t *testing.T) {
+	for name, change := range map[string]func(*capabilities.ApprovedCredential){
+		"none approved": func(c *capabilities.ApprovedCredential) { c.Sign = nil },
+		"another one":   func(c *capabilities.ApprovedCredential) { c.Sign[0].Pin = c.Sign[1].Pin },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newSigner(t, func(received) error { return nil })
+			o.allow(func(a *capabilities.Approval) { change(a.Credential("MAC")) }, sign("MAC", o.firstTemplate("MAC"), "x", "s"), sign("MAC", "none", "x", "s"))
+			if _, err := o.again(host.RunOptions{Role: abi.RoleCollector, Unattended: true}); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, o.findings(), "sign MAC: -1", "sign MAC: -3")
+			expect(t, o.rules(host.EventDecision, "sign", "MAC"), "false sign_not_approved", "false sign")
+		})
+	}
+}
+
+// firstTemplate is the one whose approval stands first.
+func (o *ops) firstTemplate(name string) string {
+	c, _ := o.connector.Manifest().Credential(name)
+	return c.SignNames()[0]
 }

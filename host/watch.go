@@ -126,6 +126,19 @@ func (w *watch) guards(origin manifests.Origin) bool {
 	return false
 }
 
+// holds returns what credential's value a text holds, nil when it holds none.
+func (w *watch) holds(text []byte) (*credential, string) {
+	l := w.now.Load()
+	if l == nil {
+		return nil, ""
+	}
+	hit, found := l.set.Find(text)
+	if !found {
+		return nil, ""
+	}
+	return l.values[hit.Secret].holding.c, hit.Form
+}
+
 // checkOut looks for values in what the guest has built, before it goes
 // anywhere. where says what it is, for the owner: "a record". What is found
 // stops the run.
