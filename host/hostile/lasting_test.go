@@ -179,17 +179,23 @@ func TestModulesAreThoseThatWereApproved(t *testing.T) {
 	w.store("owner", nil)
 	w.approve(w.connector, "owner", map[string]any{"trick": "files"}, nil)
 
-	// A module of the same manifest with one section more is another one.
-	changed := map[abi.Role][]byte{}
-	for role, module := range built {
-		changed[role] = append(slices.Clone(module), 0, 2, 1, 'x')
-	}
-	other, err := w.load(manifest, changed)
+	// The same module with one section more is another one.
+	small := host.Package{Manifest: []byte(bare), Modules: map[abi.Role][]byte{abi.RoleCollector: quiet()}}
+	before, err := w.host.Load(t.Context(), small)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := w.play(other, "owner", "")
-	if !errors.Is(o.err, host.ErrNeedsOwner) || o.got != nil {
+	w.store("careful", nil)
+	w.approve(before, "careful", map[string]any{}, nil)
+	if o := w.play(before, "careful", ""); o.code() != "succeeded" {
+		t.Fatalf("%s: %v", o.code(), o.err)
+	}
+	small.Modules[abi.RoleCollector] = append(quiet(), 0, 2, 1, 'x')
+	after, err := w.host.Load(t.Context(), small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := w.play(after, "careful", ""); !errors.Is(o.err, host.ErrNeedsOwner) {
 		t.Errorf("a changed module ran: %v", o.err)
 	}
 
@@ -282,13 +288,24 @@ const bare = `{
   "modules": {"collector": {"path": "collector.wasm"}}
 }`
 
+// quiet is a module that says it is done.
+func quiet() []byte {
+	m := wasmtest.New(1)
+	emit := m.Import(abi.ModuleRun, "emit", []byte{i32, i32}, []byte{i64})
+	text, n := m.Data(doneLine)
+	m.Func(abi.ExportABI, nil, []byte{i32}, nil, wasmtest.I32Const(abi.Version))
+	m.Func(abi.ExportRun, nil, []byte{i32}, nil, wasmtest.I32Const(int32(text)), wasmtest.I32Const(int32(n)), wasmtest.Call(emit), wasmtest.Drop(), wasmtest.I32Const(0))
+	return m.Bytes()
+}
+
+const doneLine = `{"type":"DONE","status":"succeeded","records_emitted":0}`
+
 const i32, i64 = wasmtest.I32, wasmtest.I64
 
 // TestReentrancy runs guests that call the host where none is expected to: at
 // their start, before they said which ABI they speak, and from a run within a
 // run.
 func TestReentrancy(t *testing.T) {
-	done := `{"type":"DONE","status":"succeeded","records_emitted":0}`
 	for _, c := range []struct {
 		name, at string // the export that calls the host too early
 		code     string
@@ -304,7 +321,7 @@ func TestReentrancy(t *testing.T) {
 			use := m.Import(abi.ModuleCredential, "use", []byte{i32, i32, i32, i32}, []byte{i64})
 			emit := m.Import(abi.ModuleRun, "emit", []byte{i32, i32}, []byte{i64})
 			name, n := m.Data("TOKEN")
-			text, length := m.Data(done)
+			text, length := m.Data(doneLine)
 			early := [][]byte{
 				wasmtest.I32Const(int32(name)), wasmtest.I32Const(int32(n)), wasmtest.I32Const(4096), wasmtest.I32Const(40), wasmtest.Call(use), wasmtest.Drop(),
 				wasmtest.I32Const(int32(text)), wasmtest.I32Const(int32(length)), wasmtest.Call(emit), wasmtest.Drop(),

@@ -220,8 +220,12 @@ var (
 // TestEveryFormAtEveryExit has a guest that was told a value try to get it out.
 func TestEveryFormAtEveryExit(t *testing.T) {
 	w := newWorld(t)
+	usual := []string{"a record", "a body", "a log line"}
+	if underRace {
+		usual = usual[1:2]
+	}
 	for _, form := range forms {
-		for _, exit := range []string{"a record", "a body", "a log line"} {
+		for _, exit := range usual {
 			t.Run(form+" in "+exit, func(t *testing.T) { revealed(form, exit).play(t, w) })
 		}
 	}

@@ -384,7 +384,13 @@ const mark = "hostile-journal\x01"
 func (d *dump) see(memory []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, _, _ = d.all.Scrub(nil, memory, func(h guard.Hit) []byte { d.held[h.Name] = true; return nil })
+	if underRace {
+		for name, value := range values {
+			d.held[name] = d.held[name] || bytes.Contains(memory, []byte(value))
+		}
+	} else {
+		_, _, _ = d.all.Scrub(nil, memory, func(h guard.Hit) []byte { d.held[h.Name] = true; return nil })
+	}
 	if _, after, ok := bytes.Cut(memory, []byte(mark)); ok {
 		text, _, _ := bytes.Cut(after, []byte{0})
 		d.text = string(text)
@@ -399,8 +405,10 @@ func (d *dump) journal() []string {
 }
 
 func (d *dump) names() (names []string) {
-	for name := range d.held {
-		names = append(names, name)
+	for name, held := range d.held {
+		if held && guard.Rate([]byte(values[name])) == guard.Strong {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names
