@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sallyport-host/sallyport/bench/hostile"
 )
 
 func main() {
@@ -62,6 +64,11 @@ func measure(ctx context.Context, rounds, calls int, contacts string) (string, e
 		return "", err
 	}
 	b.WriteString(loads)
+	tricks, err := hostile.Compare(ctx)
+	if err != nil {
+		return "", err
+	}
+	b.WriteString("\n" + tricks)
 	return b.String(), nil
 }
 
