@@ -16,6 +16,10 @@
 // the time and memory it is given. Whoever runs code as the host's own user,
 // or can write to its compile cache, is on this side of the wall.
 //
+// net/http gives what a source sends unasked, after an answer's end, to the
+// log package's standard logger, where no guard looks. That logger is the main
+// program's, and it has to discard what comes there: log.SetOutput(io.Discard).
+//
 // # Concurrency
 //
 // A [Host], and what [Host.Load] returns, are safe for concurrent use, and

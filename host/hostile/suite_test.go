@@ -47,6 +47,7 @@ type row struct {
 	told   audited  // what the audit log has to tell
 	finds  []string // what findings hold, each a part of a record in order
 	holds  []string // names whose values its memory may hold
+	logged []string // names whose values net/http may give to the standard logger: the main program's to discard, documented
 	learns []string // names whose values a server may get, where none should: documented
 	check  func(t *testing.T, w *world, o *outcome)
 }
@@ -152,6 +153,11 @@ func (r row) noValues(t *testing.T, o *outcome) {
 	} {
 		if names := secretsIn(text); len(names) > 0 {
 			t.Errorf("%s holds %v", where, names)
+		}
+	}
+	for _, name := range secretsIn(o.standard) {
+		if !slices.Contains(r.logged, name) {
+			t.Errorf("the standard logger got %s", name)
 		}
 	}
 	for _, q := range o.requests {

@@ -98,6 +98,9 @@ func echoRows() (rows []row) {
 		if r.told == used("TOKEN") || r.told == notSent("answer") { // nothing of it came through
 			one.got[2] = "to the drop: 200 dropped"
 		}
+		if r.how == "after the end" {
+			one.logged = []string{"TOKEN"} // docs/rationale.md, "The standard logger says nothing"
+		}
 		rows = append(rows, one)
 	}
 	return rows

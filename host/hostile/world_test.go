@@ -131,7 +131,8 @@ type world struct {
 	connector *host.Connector
 	net       *network
 	prompter  host.Prompter
-	logs      lockedBuffer // the host's own log, and what goes to package log
+	logs      lockedBuffer // the host's own log
+	standard  lockedBuffer // what libraries give to package log
 
 	memory *dump
 }
@@ -142,7 +143,7 @@ func newWorld(t *testing.T) *world {
 		t: t, vault: memory.New(memory.WithPasswords()), approvals: host.NewMemoryApprovals(), audit: host.NewMemoryAuditor(),
 		states: host.NewMemoryState(), net: newNetwork(t), cache: compileCache,
 	}
-	log.SetOutput(&w.logs) // net/http says things there
+	log.SetOutput(&w.standard)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	w.host = w.newHost(w.cache)
 	built, err := modules()
@@ -252,6 +253,7 @@ type outcome struct {
 	records  []string
 	shown    []string // what the owner saw: log, progress
 	log      string   // the host's
+	standard string   // of package log
 	events   []host.Event
 	requests []seen
 	mail     string
@@ -264,6 +266,7 @@ func (w *world) play(c *host.Connector, owner string, role abi.Role) *outcome {
 	w.memory = newDump()
 	w.net.forget()
 	w.logs.take()
+	w.standard.take()
 	before := len(w.audit.Events())
 	sink, watcher := &host.MemorySink{}, &watcher{}
 	o := &outcome{owner: owner}
@@ -277,6 +280,7 @@ func (w *world) play(c *host.Connector, owner string, role abi.Role) *outcome {
 	o.events = w.audit.Events()[before:]
 	o.got, o.held = w.memory.journal(), w.memory.names()
 	o.shown, o.log = watcher.lines, w.logs.take()
+	o.standard = w.standard.take()
 	o.requests, o.mail = w.net.requests()
 	state, err := w.states.Load(context.Background(), w.scope(owner))
 	if err != nil {
