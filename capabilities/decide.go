@@ -124,17 +124,8 @@ func Decide(r Request) Verdict {
 	if v := malformed(&r); v.Rule != "" {
 		return v
 	}
-	if v := undeclared(&r); v.Rule != "" {
-		return v
-	}
-	if v := unasked(&r); v.Rule != "" {
-		return v
-	}
-	approved, v := unapproved(&r)
+	approved, v := unconsented(&r)
 	if v.Rule != "" {
-		return v
-	}
-	if v := inactive(&r); v.Rule != "" {
 		return v
 	}
 	if v := barred(&r, approved); v.Rule != "" {
@@ -152,4 +143,20 @@ func Decide(r Request) Verdict {
 		return v
 	}
 	return Verdict{Allowed: true, Rule: RuleAllow, Status: abi.StatusOK, Class: class}
+}
+
+// unconsented asks whether the credential is declared, and named by an approval
+// that is in force, in this order.
+func unconsented(r *Request) (*ApprovedCredential, Verdict) {
+	if v := undeclared(r); v.Rule != "" {
+		return nil, v
+	}
+	if v := unasked(r); v.Rule != "" {
+		return nil, v
+	}
+	approved, v := unapproved(r)
+	if v.Rule != "" {
+		return nil, v
+	}
+	return approved, inactive(r)
 }

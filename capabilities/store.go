@@ -28,17 +28,8 @@ func DecideStore(r Request) Verdict {
 	if v := stated(misstated(&r)); v.Rule != "" {
 		return v
 	}
-	if v := undeclared(&r); v.Rule != "" {
-		return v
-	}
-	if v := unasked(&r); v.Rule != "" {
-		return v
-	}
-	approved, v := unapproved(&r)
+	approved, v := unconsented(&r)
 	if v.Rule != "" {
-		return v
-	}
-	if v := inactive(&r); v.Rule != "" {
 		return v
 	}
 	return unkept(&r, approved)
@@ -83,17 +74,8 @@ func DecideCall(r Request) Verdict {
 	if v := stated(misstated(&r)); v.Rule != "" {
 		return v
 	}
-	if v := undeclared(&r); v.Rule != "" {
-		return v
-	}
-	if v := unasked(&r); v.Rule != "" {
-		return v
-	}
-	approved, v := unapproved(&r)
+	approved, v := unconsented(&r)
 	if v.Rule != "" {
-		return v
-	}
-	if v := inactive(&r); v.Rule != "" {
 		return v
 	}
 	for _, call := range r.Standing.Approval.HostCalls {
