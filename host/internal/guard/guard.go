@@ -5,7 +5,7 @@
 //
 // A text is read as a source or a guest may have written it: raw; in any
 // letter case; as base64 or base64url at each of its three offsets, padded or
-// not; as hex, with or without separators; as UTF-16 or UTF-32; wrapped at any
+// not; as hex, with or without a separator after each byte; as UTF-16 or UTF-32; wrapped at any
 // place by CR or LF and indented; with any of its characters spelled as a
 // percent escape, a JSON or JavaScript escape, an HTML entity or
 // quoted-printable; and in escapes of escapes, [MaxDepth] deep, each character

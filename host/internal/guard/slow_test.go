@@ -22,9 +22,18 @@ var (
 	reference     = regexp.MustCompile(`&#[xX][0-9a-fA-F]{1,9};?|&#[0-9]{1,9};?|&[A-Za-z]{1,16};`)
 	lineBreak     = regexp.MustCompile("[\r\n]{1,20}[ \t]{0,60}")
 	base64Run     = regexp.MustCompile(`[A-Za-z0-9+/_-]{8,}`)
-	hexRun        = regexp.MustCompile(`(?i)[0-9a-f]{2}(?:(?:[:, -]|, ?0x| 0x)?[0-9a-f]{2}){7,}`)
-	hexBetween    = regexp.MustCompile(`(?i)[:, -]|0x`)
+	// hexRuns are hex without separators, and with one after each byte.
+	hexRuns    = hexForms()
+	hexBetween = regexp.MustCompile(`(?i)[:, -]|0x`)
 )
+
+func hexForms() []*regexp.Regexp {
+	all := []*regexp.Regexp{regexp.MustCompile(`(?i)(?:[0-9a-f]{2}){8,}[0-9a-f]?`)}
+	for _, between := range []string{":", "[ -]", ",", ", ", ", 0x", ",0x", " 0x"} {
+		all = append(all, regexp.MustCompile(`(?i)[0-9a-f]{2}(?:`+between+`[0-9a-f]{2}){7,}`))
+	}
+	return all
+}
 
 func unPercent(s string) string {
 	return percentEscape.ReplaceAllStringFunc(s, func(m string) string {
@@ -114,19 +123,24 @@ func decoded(text string) []string {
 			out = append(out, string(b))
 		}
 	}
-	for _, run := range hexRun.FindAllString(text, -1) {
-		digits := hexBetween.ReplaceAllString(run, "")
-		for offset := range 2 {
-			b, _ := hex.DecodeString(digits[offset : offset+(len(digits)-offset)/2*2])
-			out = append(out, string(b))
+	for _, form := range hexRuns {
+		for _, run := range form.FindAllString(text, -1) {
+			digits := hexBetween.ReplaceAllString(run, "")
+			for offset := range 2 {
+				b, _ := hex.DecodeString(digits[offset : offset+(len(digits)-offset)/2*2])
+				out = append(out, string(b))
+			}
 		}
 	}
 	return out
 }
 
-// slowly reports whether value is in text in some form.
+// slowly reports whether value is in text in some form. Case, signs and gaps
+// are ways to spell a value; within base64 or hex it is the value itself, as
+// one that was spelled otherwise first is another text (see Promise).
 func slowly(value, text string) bool {
-	value = string(canonical(trim([]byte(value))))
+	exact := string(trim([]byte(value)))
+	value = string(canonical([]byte(exact)))
 	has := func(t string) bool {
 		return strings.Contains(string(canonical([]byte(t))), value) ||
 			strings.Contains(string(canonical([]byte(unwrap(t)))), value)
@@ -136,7 +150,7 @@ func slowly(value, text string) bool {
 			return true
 		}
 		for _, d := range decoded(t) {
-			if has(d) {
+			if strings.Contains(d, exact) {
 				return true
 			}
 		}
