@@ -37,6 +37,7 @@ fuzz:
 SOAK ?= 10m
 soak: guests
 	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestKilledWriter$$' ./vaultstore/agefile
+	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestProcessesRefreshOnce$$' ./host/internal/oauth
 	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestManyProcessesRenewOnce$$' ./internal/turnfile
 	SOAK=$(SOAK) $(GO) test -C e2e -v -count=1 -timeout 0 -run '^TestSoak$$' .
 
