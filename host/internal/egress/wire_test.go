@@ -256,7 +256,11 @@ func FuzzWire(f *testing.F) {
 		if rest, _ := io.ReadAll(r); len(rest) > 0 {
 			t.Fatalf("%d bytes follow the request", len(rest))
 		}
-		if len(got.Header) > 2 { // and User-Agent
+		delete(got.Header, "User-Agent")
+		if got.Header.Get("Content-Length") == "0" { // net/http's, of a PUT without a body
+			delete(got.Header, "Content-Length")
+		}
+		if len(got.Header) > 1 {
 			t.Fatalf("%d headers were made of one", len(got.Header))
 		}
 	})
