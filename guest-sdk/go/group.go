@@ -28,7 +28,7 @@ func NewGroup(ctx context.Context, limit int) *Group {
 }
 
 // Go calls f in a goroutine, once there is room. f's context is cancelled when
-// a function of the group has failed; then f may not be called at all.
+// a function of the group has failed; from then on f is not called at all.
 //
 // It is not for the group's own functions: when they fill the group and wait
 // in Go for room, none comes, and the run stands still until its time is up.
@@ -38,6 +38,10 @@ func (g *Group) Go(f func(ctx context.Context) error) {
 	select {
 	case g.slots <- struct{}{}:
 	case <-g.ctx.Done():
+	}
+	// A failed function gives its slot back after it has cancelled the group,
+	// and a select between the two takes either.
+	if g.ctx.Err() != nil {
 		g.fail(context.Cause(g.ctx))
 		return
 	}
