@@ -62,6 +62,7 @@ func (r *run) verdict(err error) (abi.Done, error) {
 	name := r.manifest.ConnectorKey
 	cause := context.Cause(r)
 	var refusal *Refusal
+	var past *overrun
 	switch {
 	case errors.As(err, &refusal):
 		d.Error = &abi.DoneError{Message: refusal.Error(), Code: abi.CodeCredentialDenied}
@@ -83,9 +84,9 @@ func (r *run) verdict(err error) (abi.Done, error) {
 	case errors.Is(cause, errLeak):
 		d.Error = &abi.DoneError{Message: "a secret turned up where none may be", Code: abi.CodeLeakBlocked, RecoveryHint: hint(abi.ManualActionRequired)}
 		err = r.lastLeak()
-	case errors.Is(cause, errWall):
-		d.Error = &abi.DoneError{Message: "wall time: the run took longer than its limit", Retryable: true, Code: abi.CodeLimitExceeded}
-		err = &Refusal{Thing: name, Rule: "limit_wall", Reason: "it took longer than its wall time", Remedy: "raise /limits/wall in the manifest"}
+	case errors.As(cause, &past):
+		d.Error = &abi.DoneError{Message: past.Error(), Retryable: true, Code: abi.CodeLimitExceeded}
+		err = past.refusal(name)
 	case errors.Is(cause, errHostPanic), errors.Is(cause, errAudit), errors.Is(cause, errSink):
 		d.Error = &abi.DoneError{Message: "the host failed", Retryable: true, Code: abi.CodeHostError}
 		err = fmt.Errorf("%s: %w", name, cause)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 	"github.com/sallyport-host/sallyport/vaultstore/memory"
 )
@@ -27,6 +28,7 @@ type config struct {
 	cacheDir   string
 	roots      *x509.CertPool
 	exceptions map[string][]netip.AddrPort
+	limits     manifests.Limits
 	logger     *slog.Logger
 }
 
@@ -84,6 +86,10 @@ func (c Config) WithAddressException(host string, addr netip.AddrPort) Config {
 	c.c.exceptions = next
 	return c
 }
+
+// WithLimits bounds every run, whatever its manifest asks for. Zero members
+// leave the host's defaults.
+func (c Config) WithLimits(l manifests.Limits) Config { c.c.limits = l; return c }
 
 // WithLogger sets where the host logs; never a value. The default discards.
 func (c Config) WithLogger(l *slog.Logger) Config { c.c.logger = l; return c }

@@ -12,9 +12,8 @@ import (
 
 // The bounds of what a guest says beside the protocol.
 const (
-	maxLogLines  = 10_000 // of a run; then nothing more is logged
-	lastLines    = 500    // of stderr, kept until the end
-	tailLines    = 60     // of them, in the report of a crash
+	lastLines    = 500 // of stderr, kept until the end
+	tailLines    = 60  // of them, in the report of a crash
 	maxTailBytes = 6 << 10
 )
 
@@ -94,11 +93,8 @@ func (r *run) log(mod api.Module, stack []uint64) {
 }
 
 func (r *run) logLine(level abi.LogLevel, line string) {
-	if r.logged++; r.logged > maxLogLines {
-		if r.logged > maxLogLines+1 {
-			return
-		}
-		level, line = abi.LogWarn, "the connector logs too much: the rest of this run is left out"
+	if !r.spend(limitLogLines, 1) {
+		return
 	}
 	if r.checkOut([]byte(line), "a log line of the connector's") != abi.StatusOK {
 		return

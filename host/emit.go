@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -31,6 +32,7 @@ func (r *run) emit(mod api.Module, stack []uint64) {
 	text = r.redact(bytes.Clone(text)) // a sink may outlive the call when the run is stopped
 	var taken uint32
 	var batch []Message
+	var past *overrun
 	for line := range bytes.Lines(text) {
 		if r.Err() != nil {
 			break // stopped: nothing more is taken
@@ -40,6 +42,9 @@ func (r *run) emit(mod api.Module, stack []uint64) {
 			continue
 		}
 		m, err := r.check(line)
+		if errors.As(err, &past) {
+			break
+		}
 		if err != nil {
 			r.violate(err.Error())
 			r.lastError = fmt.Sprintf("message %d: %s", taken+1, err)
@@ -56,6 +61,11 @@ func (r *run) emit(mod api.Module, stack []uint64) {
 			r.stop(fmt.Errorf("%w: %w", errSink, err))
 		}
 		stack[0] = result(r.fail(abi.StatusUnavailable))
+		return
+	}
+	if past != nil { // what came before is kept
+		r.stop(past)
+		stack[0] = result(r.fail(abi.StatusExhausted))
 		return
 	}
 	stack[0] = uint64(taken)
@@ -82,6 +92,9 @@ func (r *run) check(line []byte) (Message, error) {
 	case abi.TypeDone:
 		return Message{}, r.finish(m.Done)
 	case abi.TypeRecord:
+		if err := r.budget.use(limitRecords, 1); err != nil {
+			return Message{}, err
+		}
 		r.mu.Lock()
 		r.outcome.Records[m.Stream]++
 		r.mu.Unlock()

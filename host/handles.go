@@ -34,6 +34,15 @@ func (r *run) nudge() {
 	}
 }
 
+// room says whether one more handle may be opened.
+func (r *run) room() abi.Status {
+	if n := int64(len(r.handles)); n >= r.budget.most[limitHandles] {
+		r.note(*r.budget.overrun(limitHandles, n+1).refusal("one more request or stream"))
+		return abi.StatusExhausted
+	}
+	return abi.StatusOK
+}
+
 // take gives h the next number.
 func (r *run) take(h handle) uint32 {
 	r.lastHandle++
@@ -58,6 +67,9 @@ func (r *run) write(mod api.Module, stack []uint64) {
 	if s == abi.StatusOK {
 		n, s = h.write(p)
 	}
+	if s == abi.StatusOK && !r.spend(limitBytesOut, int64(n)) {
+		s = abi.StatusExhausted
+	}
 	if s != abi.StatusOK {
 		stack[0] = result(r.fail(s))
 		return
@@ -77,6 +89,9 @@ func (r *run) read(mod api.Module, stack []uint64) {
 		return
 	}
 	n, s := h.read(buf)
+	if s == abi.StatusOK && !r.spend(limitBytesIn, int64(n)) {
+		s = abi.StatusExhausted
+	}
 	if s != abi.StatusOK {
 		stack[0] = result(r.fail(s))
 		return

@@ -178,7 +178,8 @@ func (h *Host) connections(a account, m *manifests.Manifest) (t http.RoundTrippe
 		p = &pool{Client: egress.NewClient(egress.NewTransport(h.dialer, roots), egress.Limits{})}
 		h.transports[a] = p
 	}
-	p.SetLimits(egress.Limits{RequestsPerMinute: m.Limits.RequestsPerMinute, Concurrency: m.Limits.Concurrency})
+	perMinute, concurrency := h.rates(m)
+	p.SetLimits(egress.Limits{RequestsPerMinute: perMinute, Concurrency: concurrency})
 	p.users++
 	return p.Client, func() {
 		h.mu.Lock()

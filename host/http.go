@@ -39,8 +39,8 @@ func (r *run) send(mod api.Module, stack []uint64) {
 	if s == abi.StatusOK && !follows {
 		body, s = view(mod, stack[2], stack[3], abi.MaxRequestBodyBytes)
 	}
-	if s == abi.StatusOK && len(r.handles) >= abi.MaxHandles {
-		s = abi.StatusExhausted
+	if s == abi.StatusOK {
+		s = r.room()
 	}
 	if s != abi.StatusOK {
 		stack[0] = result(r.fail(s))
@@ -478,6 +478,9 @@ func (r *run) launch(o *outgoing, body []byte, follows bool) (uint32, abi.Status
 		timeout = min(timeout, time.Duration(min(ms, defaultExchange.Milliseconds()))*time.Millisecond)
 	}
 	held := int64(len(body))
+	if !r.spend(limitRequests, 1) || !r.spend(limitBytesOut, held) {
+		return 0, abi.StatusExhausted
+	}
 	if r.inFlight.Add(held) > abi.MaxRequestBodyBytes {
 		r.inFlight.Add(-held)
 		return 0, abi.StatusExhausted

@@ -70,14 +70,10 @@ func readInteraction(text []byte) (q abi.Interaction, err error) {
 	return q, nil
 }
 
-// maxQuestions bounds the questions of a run: each is a line of the audit
-// log, and an owner's patience.
-const maxQuestions = 64
-
 // answer asks the owner and puts what was entered where it belongs.
 func (r *run) answer(q abi.Interaction) (abi.InteractionResponse, abi.Status) {
 	response := abi.InteractionResponse{Type: abi.TypeInteractionResponse, RequestID: q.RequestID, Status: abi.InteractionCancelled}
-	if r.asked++; r.asked > maxQuestions {
+	if !r.spend(limitInteractions, 1) { // each is a line of the audit log, and takes an owner's patience
 		return response, abi.StatusExhausted
 	}
 	wanted, s := r.wanted(q)

@@ -109,7 +109,7 @@ func (h *Host) check(m *manifests.Manifest, role abi.Role, stated manifests.Modu
 	for _, p := range problems {
 		refusals = append(refusals, &Refusal{Thing: p.Thing + " of " + thing, Rule: "link", Reason: p.Reason, Remedy: p.Remedy})
 	}
-	if limit := memoryLimit(m); uint64(parsed.MemoryMin)*wasmPage > limit {
+	if limit := h.memoryLimit(m); uint64(parsed.MemoryMin)*wasmPage > limit {
 		refusals = append(refusals, &Refusal{Thing: thing, Rule: "memory", Reason: fmt.Sprintf("it needs %d MiB of memory at least, and its limit is %d MiB", uint64(parsed.MemoryMin)*wasmPage>>20, limit>>20), Remedy: "raise /limits/memory_mib"})
 	}
 	return &loaded{info: moduleInfo(module, parsed), caps: caps, code: parsed.Clamp(module)}, refusals
@@ -169,14 +169,10 @@ func (c *Connector) Close(ctx context.Context) error {
 
 // The memory of a guest, in bytes.
 const (
-	wasmPage             = 64 << 10
-	defaultMemory uint64 = 256 << 20
-	maxMemory     uint64 = 1 << 30
+	wasmPage         = 64 << 10
+	maxMemory uint64 = 1 << 30
 )
 
-func memoryLimit(m *manifests.Manifest) uint64 {
-	if m.Limits.MemoryMiB <= 0 {
-		return defaultMemory
-	}
-	return min(uint64(m.Limits.MemoryMiB)<<20, maxMemory)
+func (h *Host) memoryLimit(m *manifests.Manifest) uint64 {
+	return uint64(newBudget(m.Limits, h.limits).most[limitMemory]) << 20
 }

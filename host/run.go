@@ -52,13 +52,6 @@ type Result struct {
 	Problem        string           `json:"problem,omitempty"` // the host's own words for the owner
 }
 
-// defaultWall bounds a run whose manifest does not, and maxWall one whose
-// manifest does.
-const (
-	defaultWall = time.Hour
-	maxWall     = 24 * time.Hour
-)
-
 // run is one run of one guest. It is the context that its guest is called
 // with, so that host functions find it without a look-up.
 //
@@ -78,6 +71,7 @@ type run struct {
 	bound    *manifests.Bound
 	caps     link.Caps
 	ledger   *ledger
+	budget   *budget
 	checker  *profile.Checker
 	sink     Sink
 	start    []byte // the START message
@@ -97,8 +91,6 @@ type run struct {
 	results        results
 	lastError      string
 	callsAfterStop int
-	logged         int
-	asked          int
 	console        console
 
 	transport  http.RoundTripper
@@ -144,7 +136,6 @@ var (
 	errRevoked   = errors.New("the approval was taken back")
 	errExpired   = errors.New("the approval or the grant ended")
 	errChanged   = errors.New("what was approved is not what runs any more")
-	errWall      = errors.New("the run took longer than its limit")
 	errAudit     = errors.New("the audit log cannot be written")
 	errSink      = errors.New("the records cannot be written")
 	errLeak      = errors.New("a secret turned up where none may be")
@@ -153,7 +144,10 @@ var (
 // stop ends the run for a reason: the first one counts.
 func (r *run) stop(why error) {
 	s := abi.StatusCancelled
+	var past *overrun
 	switch {
+	case errors.As(why, &past):
+		s = abi.StatusExhausted
 	case errors.Is(why, errRevoked), errors.Is(why, errChanged):
 		s = abi.StatusRevoked
 	case errors.Is(why, errExpired):
@@ -208,8 +202,9 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 	}
 	r := &run{
 		host: h, began: time.Now(), id: "run_" + strings.ToLower(rand.Text()), role: o.Role, opts: o, manifest: c.manifest, module: c.modules[o.Role],
-		scope: capabilities.Scope{Owner: o.Owner, Connector: c.manifest.ConnectorKey, Instance: o.Instance, Grant: o.Grant.GrantID},
-		sink:  o.Sink, wake: make(chan struct{}, 1),
+		scope:  capabilities.Scope{Owner: o.Owner, Connector: c.manifest.ConnectorKey, Instance: o.Instance, Grant: o.Grant.GrantID},
+		budget: newBudget(c.manifest.Limits, h.limits),
+		sink:   o.Sink, wake: make(chan struct{}, 1),
 		credentials: map[string]*credential{},
 		handles:     map[uint32]handle{}, lastHandle: abi.FirstHandle - 1, staged: map[string]json.RawMessage{},
 	}
@@ -223,12 +218,9 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 	r.outcome = Result{RunID: r.id, Records: map[string]int64{}, StateCommitted: []string{}, Refusals: []Refusal{}, Rejected: []string{}}
 	r.ledger = newLedger(h.auditor, Event{Scope: r.scope, RunID: r.id, Role: r.role})
 	r.ledger.clean = r.clean
-	wall := defaultWall
-	if limit := c.manifest.Limits.Wall; limit > 0 {
-		wall = min(limit, maxWall)
-	}
 	base, cancel := context.WithCancelCause(ctx)
-	timed, release := context.WithTimeoutCause(base, wall, errWall)
+	wall := r.budget.most[limitWall]
+	timed, release := context.WithTimeoutCause(base, time.Duration(wall), r.budget.overrun(limitWall, wall))
 	r.Context = timed
 	r.cancel = func(cause error) { cancel(cause); release() }
 	return r, nil
@@ -347,7 +339,7 @@ var errCrashed = errors.New("the connector crashed")
 
 // guest instantiates the module and calls it.
 func (r *run) guest() error {
-	memory := linmem.New(memoryLimit(r.manifest))
+	memory := linmem.New(uint64(r.budget.most[limitMemory]) << 20)
 	if dump := r.host.knobs.MemoryDump; dump != nil {
 		memory.BeforeWipe = func(b []byte) { dump(r.id, b) }
 	}

@@ -58,8 +58,8 @@ type wire interface {
 // openStream starts to connect to a server, once that is decided.
 func (r *run) openStream(mod api.Module, stack []uint64) {
 	address, s := view(mod, stack[0], stack[1], abi.MaxURLBytes)
-	if s == abi.StatusOK && len(r.handles) >= abi.MaxHandles {
-		s = abi.StatusExhausted
+	if s == abi.StatusOK {
+		s = r.room()
 	}
 	if s == abi.StatusOK {
 		s = r.checkOut(address, "the address of a stream")
@@ -70,6 +70,9 @@ func (r *run) openStream(mod api.Module, stack []uint64) {
 	}
 	if s == abi.StatusOK {
 		s = r.mayReach(o)
+	}
+	if s == abi.StatusOK && !r.spend(limitRequests, 1) {
+		s = abi.StatusExhausted
 	}
 	if s != abi.StatusOK {
 		stack[0] = result(r.fail(s))

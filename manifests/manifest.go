@@ -130,14 +130,20 @@ type Module struct {
 	SHA256 string // lower-case hex; "" in source, before the build
 }
 
-// Limits are what the connector asks for; the operator's may be tighter.
-// Zero means the host's default.
+// Limits are what the connector asks for, in one run; the operator's may be
+// tighter. Zero means the host's default.
 type Limits struct {
 	MemoryMiB         int
-	Fuel              int64
+	CPU               time.Duration // of computing, host calls left out
+	CPUBetweenCalls   time.Duration // of computing without a host call
 	Wall              time.Duration
-	BytesIn           int64
-	BytesOut          int64
+	Records           int64 // deletes among them
+	BytesIn           int64 // of answers and streams, decompressed
+	BytesOut          int64 // of requests and streams
+	Requests          int64 // and streams opened
+	Handles           int64 // requests and streams open at once
+	LogLines          int64
+	Interactions      int64
 	RequestsPerMinute int
 	Concurrency       int // requests to one origin at once
 }

@@ -139,10 +139,16 @@ func (p *parser) modules(n node) {
 func (p *parser) limits(n node) {
 	p.m.Limits = Limits{
 		MemoryMiB:         int(n.get("memory_mib").integer()),
-		Fuel:              n.get("fuel").integer(),
+		CPU:               p.duration(n.get("cpu")),
+		CPUBetweenCalls:   p.duration(n.get("cpu_between_calls")),
 		Wall:              p.duration(n.get("wall")),
+		Records:           n.get("records").integer(),
 		BytesIn:           n.get("bytes_in").integer(),
 		BytesOut:          n.get("bytes_out").integer(),
+		Requests:          n.get("requests").integer(),
+		Handles:           n.get("handles").integer(),
+		LogLines:          n.get("log_lines").integer(),
+		Interactions:      n.get("interactions").integer(),
 		RequestsPerMinute: int(n.get("requests_per_minute").integer()),
 		Concurrency:       int(n.get("concurrency").integer()),
 	}

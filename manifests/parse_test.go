@@ -84,7 +84,11 @@ func TestParseEverything(t *testing.T) {
 	if deny := m.Egress[2]; !deny.Deny || deny.Methods != nil {
 		t.Errorf("a rule to deny without methods is narrowed: %+v", deny)
 	}
-	if m.Limits.Wall != 26*time.Hour || len(m.Modules) != 3 {
+	limits := Limits{
+		MemoryMiB: 128, CPU: 10 * time.Minute, CPUBetweenCalls: 5 * time.Second, Wall: 26 * time.Hour, Records: 1000, BytesIn: 1 << 20, BytesOut: 1 << 16,
+		Requests: 500, Handles: 8, LogLines: 200, Interactions: 3, RequestsPerMinute: 60, Concurrency: 4,
+	}
+	if m.Limits != limits || len(m.Modules) != 3 {
 		t.Errorf("limits %+v, modules %v", m.Limits, m.Modules)
 	}
 	if required, ok := m.Binding("browser_automation"); required || !ok {

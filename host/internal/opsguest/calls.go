@@ -14,6 +14,9 @@ func input(o, c uint32) int64
 //go:wasmimport sallyport:run/v1 emit
 func emit(p, n uint32) int64
 
+//go:wasmimport sallyport:run/v1 interact
+func interact(p, n, o, c uint32) int64
+
 //go:wasmimport sallyport:run/v1 fetch_result
 func fetchResult(ticket, offset, o, c uint32) int64
 

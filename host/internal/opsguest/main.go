@@ -96,6 +96,13 @@ func one(s step) {
 		tell("put "+name, store(name, data, arg))
 	case "send":
 		exchange(s)
+	case "hold": // a request that is left open
+		tell(s.Do, request(head{Method: "GET", URL: base + s.URL}, "", false) >= 0)
+	case "print":
+		println(data)
+	case "ask":
+		p, n := in(`{"type":"INTERACTION","request_id":"` + vars["i"] + `","kind":"manual_action","message":"Look at your telephone"}`)
+		keep(out(200, func(o, c uint32) int64 { return interact(p, n, o, c) }))
 	case "json":
 		vars[s.As] = field(vars[name], arg)
 	case "tell":
