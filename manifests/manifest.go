@@ -130,24 +130,6 @@ type Module struct {
 	SHA256 string // lower-case hex; "" in source, before the build
 }
 
-// Limits are what the connector asks for, in one run; the operator's may be
-// tighter. Zero means the host's default.
-type Limits struct {
-	MemoryMiB         int
-	CPU               time.Duration // of computing, host calls left out
-	CPUBetweenCalls   time.Duration // of computing without a host call
-	Wall              time.Duration
-	Records           int64 // deletes among them
-	BytesIn           int64 // of answers and streams, decompressed
-	BytesOut          int64 // of requests and streams
-	Requests          int64 // and streams opened
-	Handles           int64 // requests and streams open at once
-	LogLines          int64
-	Interactions      int64
-	RequestsPerMinute int
-	Concurrency       int // requests to one origin at once
-}
-
 // Raw returns the bytes that were parsed. Do not change them.
 func (m *Manifest) Raw() []byte { return m.raw }
 

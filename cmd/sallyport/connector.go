@@ -54,6 +54,7 @@ func grantFlag(cmd *cobra.Command, to *string) {
 }
 
 func networkFlags(cmd *cobra.Command, to *app.Network) {
+	cmd.Flags().StringArrayVar(&to.Limits, "limit", nil, "bound what it may use, by a `NAME=VALUE` of the manifest's /limits, like wall=PT10M; may be repeated")
 	cmd.Flags().StringArrayVar(&to.AllowAddress, "allow-address", nil, "let `HOST=IP:PORT` be reached, that name at that address; may be repeated")
 	cmd.Flags().StringArrayVar(&to.CAFiles, "ca-file", nil, "trust the authorities in this PEM `FILE` instead of the system's; may be repeated")
 }

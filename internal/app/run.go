@@ -18,13 +18,15 @@ import (
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/internal/terminal"
+	"github.com/sallyport-host/sallyport/manifests"
 )
 
-// Network is the operator's exceptions of one command, beside those of the
+// Network is what the operator allows in one command, beside the
 // configuration.
 type Network struct {
 	AllowAddress []string // "HOST=IP:PORT"
 	CAFiles      []string // PEM; they replace the system's authorities
+	Limits       []string // "NAME=VALUE", in place of the configuration's
 }
 
 // Run says what to run and where the records go.
@@ -207,6 +209,11 @@ func (a *App) host(ctx context.Context, stores *Stores, n Network) (*host.Host, 
 	if a.Terminal != nil {
 		c = c.WithPrompter(terminal.NewPrompter(a.Terminal))
 	}
+	limits, err := a.limits(n)
+	if err != nil {
+		return nil, err
+	}
+	c = c.WithLimits(limits)
 	for name, addrs := range a.Config.AllowAddresses {
 		for _, addr := range addrs {
 			c = c.WithAddressException(strings.ToLower(name), addr)
@@ -237,8 +244,34 @@ func (n Network) check() error {
 			return err
 		}
 	}
+	for _, arg := range n.Limits {
+		if err := setLimit(new(manifests.Limits), arg); err != nil {
+			return err
+		}
+	}
 	_, err := readCAs(n.CAFiles)
 	return err
+}
+
+// limits are the configuration's, and over them the command's.
+func (a *App) limits(n Network) (l manifests.Limits, err error) {
+	if l, err = a.Config.RunLimits(); err != nil {
+		return l, err
+	}
+	for _, arg := range n.Limits {
+		if err := setLimit(&l, arg); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+func setLimit(l *manifests.Limits, arg string) error {
+	name, value, _ := strings.Cut(arg, "=")
+	if err := l.Set(name, value); err != nil {
+		return usage("--limit %s: %s; write NAME=VALUE, like wall=PT10M or records=1000", arg, err)
+	}
+	return nil
 }
 
 func (a *App) mode() capabilities.Mode {

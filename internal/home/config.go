@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/internal/privatedir"
 	"github.com/sallyport-host/sallyport/internal/strictjson"
+	"github.com/sallyport-host/sallyport/manifests"
 )
 
 // The bounds of a configuration file.
@@ -22,7 +24,7 @@ const (
 	maxConfigDepth = 8
 )
 
-var members = []string{"owner", "instance", "mode", "log_level", "allow_addresses", "ca_files"}
+var members = []string{"owner", "instance", "mode", "log_level", "allow_addresses", "limits", "ca_files"}
 
 // ErrConfig is wrapped by every error that a configuration file's content
 // causes.
@@ -41,6 +43,9 @@ type Config struct {
 	// AllowAddresses are the operator's exceptions: that name, those
 	// addresses, nothing else.
 	AllowAddresses map[string][]netip.AddrPort `json:"allow_addresses,omitempty"`
+	// Limits bound every run, by the names of a manifest's /limits: "wall" to
+	// "PT10M", "records" to "10000".
+	Limits map[string]string `json:"limits,omitempty"`
 	// CAFiles are PEM files of authorities that replace the system's.
 	CAFiles []string `json:"ca_files,omitempty"`
 }
@@ -105,10 +110,22 @@ func parseConfig(raw []byte) (Config, error) {
 // address, whose own error names no member, which one is meant.
 func decodeError(err error) error {
 	text := strings.TrimPrefix(err.Error(), "json: ")
-	if wrong := (*json.UnmarshalTypeError)(nil); !errors.As(err, &wrong) {
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && strings.HasPrefix(wrong.Field, "limits") {
+		text = "limits: write each as a text, like \"records\": \"1000\""
+	} else if wrong == nil {
 		text = "allow_addresses: " + text + "; write addresses like 127.0.0.1:5232"
 	}
 	return errors.New(text)
+}
+
+// RunLimits returns Limits as a host takes them.
+func (c Config) RunLimits() (l manifests.Limits, err error) {
+	for _, name := range slices.Sorted(maps.Keys(c.Limits)) {
+		if err := l.Set(name, c.Limits[name]); err != nil {
+			return l, fmt.Errorf("limits: %w", err)
+		}
+	}
+	return l, nil
 }
 
 func (c Config) check() error {
@@ -121,6 +138,9 @@ func (c Config) check() error {
 		if host == "" || len(addrs) == 0 {
 			return fmt.Errorf("allow_addresses %q needs a name and at least one address like 127.0.0.1:5232", host)
 		}
+	}
+	if _, err := c.RunLimits(); err != nil {
+		return err
 	}
 	if slices.Contains(c.CAFiles, "") {
 		return errors.New("ca_files holds an empty path; remove it")

@@ -86,7 +86,8 @@ func TestPathsAreDistinct(t *testing.T) {
 func TestReadConfig(t *testing.T) {
 	tests := map[string]struct{ in, wantErr string }{
 		"full": {`{"owner":"ada","instance":"work","mode":"hosted","log_level":"debug",
-			"allow_addresses":{"dav.test":["127.0.0.1:5232","[::1]:5232"]},"ca_files":["ca.pem"]}`, ""},
+			"allow_addresses":{"dav.test":["127.0.0.1:5232","[::1]:5232"]},"ca_files":["ca.pem"],
+			"limits":{"wall":"PT10M","records":"1000"}}`, ""},
 		"empty":          {`{}`, ""},
 		"unknown member": {`{"owners":"x"}`, "is unknown; the members"},
 		"twice":          {`{"owner":"a","owner":"b"}`, "duplicate key"},
@@ -97,6 +98,9 @@ func TestReadConfig(t *testing.T) {
 		"bad mode":       {`{"mode":"cloud"}`, "mode"},
 		"bad address":    {`{"allow_addresses":{"a":["127.0.0.1"]}}`, "allow_addresses"},
 		"no address":     {`{"allow_addresses":{"a":[]}}`, "at least one"},
+		"unknown limit":  {`{"limits":{"fuel":"1"}}`, "limits are bytes_in"},
+		"bad limit":      {`{"limits":{"wall":"10m"}}`, "limit wall"},
+		"limit no text":  {`{"limits":{"records":1000}}`, "write each as a text"},
 		"empty ca":       {`{"ca_files":[""]}`, "ca_files"},
 		"not json":       {`owner = ada`, "not valid JSON"},
 		"cut":            {`{"owner":`, "not valid JSON"},
@@ -114,7 +118,7 @@ func TestReadConfig(t *testing.T) {
 				if err != nil {
 					t.Fatalf("got %v", err)
 				}
-				if name == "full" && (c.Owner != "ada" || len(c.AllowAddresses["dav.test"]) != 2 || c.CAFiles[0] != "ca.pem") {
+				if name == "full" && (c.Owner != "ada" || len(c.AllowAddresses["dav.test"]) != 2 || c.CAFiles[0] != "ca.pem" || c.Limits["wall"] != "PT10M") {
 					t.Fatalf("got %+v", c)
 				}
 				return
