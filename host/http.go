@@ -303,6 +303,9 @@ func (r *run) checkHeaders(o *outgoing) abi.Status {
 		if hostsOwn(strings.ReplaceAll(name, "_", "-")) {
 			return r.refuseRequest(o, "header", "header "+oneLine(name)+" is the host's to set", "leave it out", abi.StatusDenied)
 		}
+		if surrogate.NamesMethod(name) {
+			return r.unfilled(o, surrogate.ErrMethod)
+		}
 		if name == "Accept-Encoding" {
 			continue // the host asks for what it can undo
 		}
@@ -351,6 +354,10 @@ func (r *run) unfilled(o *outgoing, err error) abi.Status {
 	case errors.As(err, &value):
 		h := r.tokens.get(value.Token)
 		return r.refuseRequest(o, "position", fmt.Sprintf("%s as %s: %s", h.name(), value.At, value.Reason), "store another value, or send it elsewhere", abi.StatusInvalid)
+	case errors.Is(err, surrogate.ErrMethod):
+		return r.refuseRequest(o, "method_override", "it names another method than its own, by a header or by _method", "send it by the method that is meant", abi.StatusDenied)
+	case errors.Is(err, surrogate.ErrRepeated):
+		return r.refuseRequest(o, "surrogate_position", err.Error(), "", abi.StatusLeakBlocked)
 	case errors.Is(err, surrogate.ErrTooMany):
 		return r.refuseRequest(o, "surrogate_position", err.Error(), "", abi.StatusTooLarge)
 	}

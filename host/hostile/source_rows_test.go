@@ -45,6 +45,14 @@ var sourceRows = []row{
 		got:  []string{"failed -1", "failed -1", "failed -1", "failed -1", "failed -1", "failed -1"}, told: notSent("header"),
 	},
 	{
+		name: "another method, named",
+		got:  []string{"failed -1", "failed -1", "failed -1", "failed -1", "failed -1", "failed -1", "failed -1"}, told: notSent("method_override"),
+	},
+	{
+		name: "the same member twice",
+		got:  []string{"failed -10", "failed -10", "failed -10", "failed -10", "failed -10", "read back 200 "}, told: misplaced("TOKEN"),
+	},
+	{
 		name: "a range",
 		got:  []string{"failed -1"}, told: notSent("range"),
 	},
@@ -66,7 +74,7 @@ var sourceRows = []row{
 	},
 	{
 		name: "other paths and methods",
-		got:  []string{"/open/x failed -1", "/auth/../open/x failed -3", "/auth/%2e%2e/open/x failed -3", "/auth/..%2fopen failed -3", "/auth//../../open failed -3", "/AUTH/x failed -1", "/auth;x/../y failed -3", "/auth\\..\\open failed -3", "DELETE failed -1", "override 200 fine"}, told: notSent("egress"),
+		got:  []string{"/open/x failed -1", "/auth/../open/x failed -3", "/auth/%2e%2e/open/x failed -3", "/auth/..%2fopen failed -3", "/auth//../../open failed -3", "/AUTH/x failed -1", "/auth;x/../y failed -3", "/auth\\..\\open failed -3", "DELETE failed -1", "override failed -1"}, told: notSent("egress"),
 	},
 	{
 		name: "other names for hosts",

@@ -95,6 +95,27 @@ var _ = add(map[string]func(){
 		note("DELETE %s", do("DELETE", home("/auth/x"), "", bearer(token)))
 		note("override %s", do("POST", home("/auth/x"), "", bearer(token), [2]string{"X-HTTP-Method-Override", "DELETE"}))
 	},
+	"another method, named": func() {
+		token := mine("TOKEN")
+		form, asJSON := [2]string{"Content-Type", "application/x-www-form-urlencoded"}, [2]string{"Content-Type", "application/json"}
+		for _, name := range []string{"X-HTTP-Method-Override", "x-http-method", "X_Method_Override"} {
+			note("%s", do("POST", home("/auth/x"), "", bearer(token), [2]string{name, "DELETE"}))
+		}
+		note("%s", do("POST", home("/auth/x?a=1&%5Fmethod=DELETE"), "", bearer(token)))
+		note("%s", do("POST", home("/auth/x"), "a=1&_method=DELETE", bearer(token), form))
+		note("%s", do("POST", home("/auth/x"), `{"a": 1, "\u005fmethod": "DELETE"}`, bearer(token), asJSON))
+		note("%s", do("POST", home("/auth/x"), "--b\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nDELETE\r\n--b--\r\n", bearer(token), [2]string{"Content-Type", "multipart/form-data; boundary=b"}))
+	},
+	"the same member twice": func() {
+		token := mine("TOKEN")
+		for _, body := range []string{
+			`{"token":"` + token + `","token":"x"}`, `{"token":"x","token":"` + token + `"}`, `{"Token":"x","token":"` + token + `"}`, `{"\u0074oken":"x","token":"` + token + `"}`,
+			`{"token":1,"` + strings.Repeat("n", 70_000) + `":"` + token + `"}`,
+		} {
+			note("%s", do("POST", home("/json/profile"), body, [2]string{"Content-Type", "application/json"}))
+		}
+		note("read back %s", get(home("/open/profile")))
+	},
 	"other names for hosts": func() {
 		token := mine("TOKEN")
 		p := port(s.Options.Home)

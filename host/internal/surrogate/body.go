@@ -1,6 +1,7 @@
 package surrogate
 
 import (
+	"hash/maphash"
 	"mime"
 	"strings"
 
@@ -32,9 +33,9 @@ func NewBody(contentType string, live Live, resolve Resolve, target manifests.Ta
 	case err == nil && media == "application/x-www-form-urlencoded":
 		b.read = &formBody{f: b.f}
 	case err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")):
-		b.read = &jsonBody{f: b.f, outside: outsider(b.f, "a JSON body, outside of its strings")}
+		b.read = &jsonBody{f: b.f, seed: maphash.MakeSeed(), outside: outsider(b.f, "a JSON body, outside of its strings")}
 	case err == nil && strings.HasPrefix(media, "multipart/"):
-		b.read = outsider(b.f, "a multipart body, where this version puts nothing in")
+		b.read = &multipartBody{outside: outsider(b.f, "a multipart body, where this version puts nothing in")}
 	default:
 		b.read = outsider(b.f, "the body")
 	}
@@ -50,8 +51,11 @@ func (b *Body) Rest(dst []byte) ([]byte, error) { return b.read.rest(dst) }
 // Rewrites reports whether values may be put in, so that the length is not
 // known before the end.
 func (b *Body) Rewrites() bool {
-	_, plain := b.read.(*outside)
-	return !plain
+	switch b.read.(type) {
+	case *outside, *multipartBody:
+		return false
+	}
+	return true
 }
 
 // outside is a text in which no surrogate may stand.
@@ -97,6 +101,9 @@ func (b *formBody) next(dst, chunk []byte) (out []byte, err error) {
 		b.field = append(b.field, c)
 		if len(b.field) >= MaxHeldBytes {
 			if b.large == nil {
+				if pairNamesMethod(string(b.field)) {
+					return nil, ErrMethod
+				}
 				b.large = outsider(b.f, "a form field of more than 64 KiB")
 			}
 			if dst, err = b.large.next(dst, b.field); err != nil {

@@ -246,6 +246,9 @@ func (f *filler) pairs(raw string, kind manifests.PositionKind, what string) (st
 }
 
 func (f *filler) pair(part string, kind manifests.PositionKind, what string) (string, error) {
+	if pairNamesMethod(part) {
+		return "", ErrMethod
+	}
 	rawName, rawValue, _ := strings.Cut(part, "=")
 	name, err := url.QueryUnescape(rawName)
 	if err != nil {

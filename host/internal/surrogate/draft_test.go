@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -149,6 +150,10 @@ func TestBodiesAreFilled(t *testing.T) {
 
 func TestMisplacedInTheBody(t *testing.T) {
 	long := strings.Repeat("x", MaxHeldBytes)
+	var many string
+	for i := range maxMembers {
+		many += `"` + strconv.Itoa(i) + `":1,`
+	}
 	for _, test := range []struct{ kind, body, where string }{
 		{"text/plain", "a" + tokenA, "the body"},
 		{"", tokenA, "the body"},
@@ -162,6 +167,11 @@ func TestMisplacedInTheBody(t *testing.T) {
 		{"application/json", `"` + tokenA + `"`, "a place in a JSON body"},
 		{"application/json", `{"a":` + tokenA + `}`, "a JSON body, outside"},
 		{"application/json", `{"a":"` + tokenA, "a JSON string without an end"},
+		{"application/json", `{"a":"x","a":"` + tokenA + `"}`, "a JSON member whose name"},
+		{"application/json", `{"A":"x","\u0061":"` + tokenA + `"}`, "a JSON member whose name"},
+		{"application/json", `{"a":{"b":1},"a":{"b":"` + tokenA + `"}}`, "a JSON member whose name"},
+		{"application/json", `{"a":1,"` + long + `":"` + tokenA + `"}`, "a JSON member whose name"},
+		{"application/json", `{` + many + `"a":"` + tokenA + `"}`, "a JSON member whose name"},
 		{"application/json", strings.Repeat(`[`, 80) + `"` + tokenA + `"`, "a place in a JSON body"},
 	} {
 		for _, n := range []int{1, 7, 1 << 20} {
@@ -170,6 +180,61 @@ func TestMisplacedInTheBody(t *testing.T) {
 			if !errors.As(err, &place) || !strings.HasPrefix(place.Where, test.where) || strings.Contains(got, secret) {
 				t.Errorf("%s in pieces of %d: %q, %v; want %q", test.kind, n, got, err, test.where)
 			}
+		}
+	}
+}
+
+// TestAMemberAgain: what came to a value's place after it is refused too.
+func TestAMemberAgain(t *testing.T) {
+	for body, want := range map[string]error{
+		`{"a":"` + tokenA + `","a":"x"}`:                    ErrRepeated,
+		`{"a":{"b":["` + tokenA + `"]},"\u0041":{"b":[]}}`:  ErrRepeated,
+		`{"a":{"b":"` + tokenA + `","c":1,"b":2}}`:          ErrRepeated,
+		`{"a":[{"b":"` + tokenA + `"},{"b":"x"}],"c":1}`:    nil,
+		`{"c":1,"a":{"b":"` + tokenA + `"},"c":2,"b":true}`: nil,
+	} {
+		for _, n := range []int{1, 7, 1 << 20} {
+			if _, err := pour("application/json", body, n, func(string, manifests.Position, manifests.Target) ([]byte, error) { return []byte(secret), nil }); !errors.Is(err, want) {
+				t.Errorf("%s in pieces of %d: %v, want %v", strings.ReplaceAll(body, tokenA, "TOKEN"), n, err, want)
+			}
+		}
+	}
+}
+
+// TestAnotherMethodNamed: a body that many a source would read as a request of
+// another method.
+func TestAnotherMethodNamed(t *testing.T) {
+	const form, asJSON, parts = "application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=b"
+	for _, test := range []struct {
+		kind, body string
+		want       error
+	}{
+		{form, "a=1&_method=PUT", ErrMethod}, {form, "%5F%6dethod=PUT", ErrMethod}, {form, "_METHOD", ErrMethod}, {form, "+_method=PUT", ErrMethod}, {form, ".method=PUT", ErrMethod},
+		{form, "%5bmethod=PUT", ErrMethod}, {form, "_method%00x=PUT", ErrMethod}, {form, "a=1;_method=PUT", ErrMethod}, {form, "_method=" + strings.Repeat("x", MaxHeldBytes), ErrMethod},
+		{form, "a_method=1&method=2&b=_method", nil},
+		{asJSON, `{"a":{},"_method":"PUT"}`, ErrMethod}, {asJSON, `{"a":{"_method":"PUT"},"b":"_method"}`, nil}, {asJSON, `["_method"]`, nil},
+		{parts, "--b\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nPUT", ErrMethod}, {parts, "--b\r\nContent-Disposition: form-data; NAME=_method\r\n\r\nPUT", ErrMethod},
+		{parts, "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nthe _method", nil},
+		{"text/plain", "_method=PUT", nil},
+	} {
+		for _, n := range []int{1, 7, 1 << 20} {
+			if got, err := pour(test.kind, test.body, n, nil); !errors.Is(err, test.want) || err == nil && got != test.body {
+				t.Errorf("%s %q in pieces of %d: %q, %v", test.kind, test.body[:min(40, len(test.body))], n, got, err)
+			}
+		}
+	}
+	for _, query := range []string{"_method=PUT", "a=1&%5Fmethod=PUT", "a=1;_method=PUT"} {
+		d, err := Locate(Request{Method: "POST", URL: "https://a.example/?" + query}, live)
+		if err == nil {
+			_, err = d.Fill(nil)
+		}
+		if !errors.Is(err, ErrMethod) {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	for _, name := range []string{"X-HTTP-Method-Override", "x-http-method", "X_METHOD_OVERRIDE"} {
+		if !NamesMethod(name) {
+			t.Errorf("%s names no method", name)
 		}
 	}
 }

@@ -27,6 +27,12 @@ var (
 	// ErrChanged: the value of a whole URL is no longer the one that was opened.
 	ErrChanged = errors.New("the stored value changed while the request was being built: send it again")
 
+	// ErrMethod: the request names another method than its own. What is decided
+	// is the method that it is sent by.
+	ErrMethod = errors.New("the request names another method than its own, by a header or by " + methodField)
+	// ErrRepeated: a name is there again after a value was put in at it.
+	ErrRepeated = errors.New("a JSON member with a surrogate in it is there twice: name each member once")
+
 	errNotOpened = errors.New("the request's URL is a surrogate that was not opened")
 )
 

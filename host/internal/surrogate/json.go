@@ -3,6 +3,7 @@ package surrogate
 import (
 	"bytes"
 	"encoding/json"
+	"hash/maphash"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,6 +19,7 @@ const maxJSONDepth = 64
 type jsonBody struct {
 	f       *filler
 	outside *outside
+	seed    maphash.Seed
 	levels  []jsonLevel
 	deeper  int // levels below maxJSONDepth
 
@@ -34,6 +36,7 @@ type jsonLevel struct {
 	index int
 	key   string
 	value bool // the next string is a member's value
+	names memberNames
 }
 
 func (b *jsonBody) next(dst, chunk []byte) (out []byte, err error) {
@@ -140,6 +143,9 @@ func (b *jsonBody) endString(dst []byte) (out []byte, err error) {
 			dst, err = b.large.rest(dst)
 		}
 		b.large = nil
+		if b.isKey {
+			b.top().names.unknown()
+		}
 		return dst, err
 	}
 	var plain string
@@ -147,11 +153,7 @@ func (b *jsonBody) endString(dst []byte) (out []byte, err error) {
 		plain = string(b.text)
 	}
 	if b.isKey {
-		b.top().key = plain
-		if err := b.f.refuse(plain, "the name of a JSON member", ""); err != nil {
-			return nil, err
-		}
-		return append(dst, b.text...), nil
+		return append(dst, b.text...), b.member(plain)
 	}
 	if _, found := In(plain, b.f.live); !found {
 		return append(dst, b.text...), nil
@@ -163,8 +165,38 @@ func (b *jsonBody) endString(dst []byte) (out []byte, err error) {
 	if !ok || b.deeper > 0 || len(b.levels) == 0 {
 		return nil, b.f.refuse(plain, "a place in a JSON body that send_to cannot name", "")
 	}
+	if err := b.alone(plain); err != nil {
+		return nil, err
+	}
 	filled, err := b.f.all(b.text, at, encodeJSON)
 	return append(dst, filled...), err
+}
+
+// member takes the name of the member that follows.
+func (b *jsonBody) member(name string) error {
+	top := b.top()
+	top.key = name
+	switch {
+	case len(b.levels) == 1 && namesMethod(name):
+		return ErrMethod
+	case top.names.add(b.hash(name)):
+		return ErrRepeated
+	}
+	return b.f.refuse(name, "the name of a JSON member", "")
+}
+
+// hash takes names that differ in case alone for one, as some readers do.
+func (b *jsonBody) hash(name string) uint64 { return maphash.String(b.seed, strings.ToLower(name)) }
+
+// alone refuses a value at a place that the text names more than once: who
+// decides would see one of the two, and who receives it the other.
+func (b *jsonBody) alone(plain string) error {
+	for i := range b.levels {
+		if level := &b.levels[i]; !level.array && !level.names.fill(b.hash(level.key)) {
+			return b.f.refuse(plain, "a JSON member whose name is there twice, or cannot be told apart", "name each member once")
+		}
+	}
+	return nil
 }
 
 // pointer is the JSON pointer of the value at hand (RFC 6901).

@@ -19,7 +19,8 @@
 //	path           in a segment of the path
 //	form:FIELD     in the value of a field of an application/x-www-form-urlencoded
 //	               or multipart/form-data body
-//	json:/POINTER  in a string of an application/json or +json body
+//	json:/POINTER  in a string of an application/json or +json body, in which
+//	               each member on the way to it is named once
 //	url            the whole URL: the token alone, or https://TOKEN with or
 //	               without a slash behind it, as client libraries insist on a scheme
 //
@@ -34,6 +35,12 @@
 // A value stays within its segment and is never empty, so that what matched
 // before it was put in matches after. A rule that denies may cover the filled
 // path only: ask the egress rules for [Filled.Target] too.
+//
+// # Methods
+//
+// A query, a form or a JSON text that names a method ("_method"), as which many
+// a source would then read the request, is [ErrMethod]: what is decided is the
+// method that is sent. [NamesMethod] tells the headers that do it.
 //
 // # Limits
 //
