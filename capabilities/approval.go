@@ -96,6 +96,15 @@ type Revocation struct {
 	At      time.Time `json:"at"`
 }
 
+// Use is the record that the one run which a grant for a single use allows
+// has begun. No approval given later takes it back.
+type Use struct {
+	RunID  string    `json:"run_id"`
+	Scope            // flattened
+	Serial uint64    `json:"serial"` // counted with those of approvals and revocations
+	At     time.Time `json:"at"`
+}
+
 // NewApproval states what the owner consents to: all that b declares, for
 // these modules. It has no id, serial or signature yet, and it never expires
 // unless the caller says so. Nothing in it is shared with b or modules.

@@ -52,6 +52,10 @@ func goldenRevocation() Revocation {
 	return Revocation{Revokes: "apr-0001", Scope: testScope, Serial: 8, At: noon}
 }
 
+func goldenUse() Use {
+	return Use{RunID: "run_0001", Scope: testScope, Serial: 9, At: noon}
+}
+
 // golden returns the frozen file of that name.
 func golden(t testing.TB, name string) []byte {
 	t.Helper()
@@ -80,7 +84,15 @@ func TestGoldenEnvelopes(t *testing.T) {
 	if want := goldenRevocation(); !reflect.DeepEqual(*r, want) {
 		t.Errorf("got %+v\nwant %+v", *r, want)
 	}
-	again, err := SignApproval(key, goldenApproval())
+	o, err := open(golden(t, "use.golden.json"), pub)
+	if err != nil || o.use == nil || !reflect.DeepEqual(*o.use, goldenUse()) {
+		t.Errorf("got %+v, %v", o.use, err)
+	}
+	again, err := SignUse(key, goldenUse())
+	if err != nil || string(again) != string(golden(t, "use.golden.json")) {
+		t.Errorf("signed differently: %v\n%s", err, again)
+	}
+	again, err = SignApproval(key, goldenApproval())
 	if err != nil || string(again) != string(golden(t, "approval.golden.json")) {
 		t.Errorf("signed differently: %v\n%s", err, again)
 	}
@@ -341,14 +353,21 @@ func FuzzEnvelope(f *testing.F) {
 	_, pub := testKey(f)
 	f.Add(golden(f, "approval.golden.json"))
 	f.Add(golden(f, "revocation.golden.json"))
+	f.Add(golden(f, "use.golden.json"))
 	f.Add([]byte(`{"payload":"","key_id":"ed25519-5f9dd11ca1679ce7","sig":""}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		a, r, err := open(raw, pub)
-		if (a == nil && r == nil) != (err != nil) || a != nil && r != nil {
-			t.Fatalf("got %v, %v and %v", a, r, err)
+		o, err := open(raw, pub)
+		kinds := 0
+		for _, is := range []bool{o.approval != nil, o.revocation != nil, o.use != nil} {
+			if is {
+				kinds++
+			}
+		}
+		if (kinds == 1) != (err == nil) || kinds > 1 {
+			t.Fatalf("got %+v and %v", o, err)
 		}
 		s := Resolve([][]byte{raw}, pub, testScope, 0)
-		if s.InForce() != (a != nil) || (len(s.Problems) == 0) != (err == nil) {
+		if s.InForce() != (o.approval != nil) || (s.Used != nil) != (o.use != nil) || (len(s.Problems) == 0) != (err == nil) {
 			t.Fatalf("resolved to %+v, opened with %v", s, err)
 		}
 	})

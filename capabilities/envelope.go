@@ -14,6 +14,7 @@ import (
 const (
 	domainApproval   = "sallyport/approval/v1\x00"
 	domainRevocation = "sallyport/revocation/v1\x00"
+	domainUse        = "sallyport/use/v1\x00"
 	domainKeyID      = "sallyport/key-id/v1\x00"
 )
 
@@ -56,6 +57,15 @@ func SignRevocation(key ed25519.PrivateKey, r Revocation) ([]byte, error) {
 	return sign(key, domainRevocation, r)
 }
 
+// SignUse returns the envelope that is kept. A use that [Resolve] would refuse
+// is not signed: the error wraps [ErrMalformed].
+func SignUse(key ed25519.PrivateKey, u Use) ([]byte, error) {
+	if err := u.validate(); err != nil {
+		return nil, fmt.Errorf("sign use: %w", err)
+	}
+	return sign(key, domainUse, u)
+}
+
 func sign(key ed25519.PrivateKey, domain string, what any) ([]byte, error) {
 	if len(key) != ed25519.PrivateKeySize {
 		return nil, fmt.Errorf("sign: the key has %d bytes, not %d", len(key), ed25519.PrivateKeySize)
@@ -86,27 +96,52 @@ func signed(domain string, payload []byte) []byte {
 // OpenApproval returns the approval in an envelope. The error wraps
 // [ErrSignature] or [ErrMalformed].
 func OpenApproval(raw []byte, key ed25519.PublicKey) (*Approval, error) {
-	a, _, err := open(raw, key)
-	if err == nil && a == nil {
-		err = fmt.Errorf("%w: it is signed as a revocation", ErrSignature)
+	o, err := open(raw, key)
+	if err == nil && o.approval == nil {
+		err = fmt.Errorf("%w: it is signed as something else than an approval", ErrSignature)
 	}
-	return a, err
+	return o.approval, err
 }
 
 // OpenRevocation returns the revocation in an envelope. The error wraps
 // [ErrSignature] or [ErrMalformed].
 func OpenRevocation(raw []byte, key ed25519.PublicKey) (*Revocation, error) {
-	_, r, err := open(raw, key)
-	if err == nil && r == nil {
-		err = fmt.Errorf("%w: it is signed as an approval", ErrSignature)
+	o, err := open(raw, key)
+	if err == nil && o.revocation == nil {
+		err = fmt.Errorf("%w: it is signed as something else than a revocation", ErrSignature)
 	}
-	return r, err
+	return o.revocation, err
+}
+
+// opened is what an envelope holds: one of them, or none beside an error.
+type opened struct {
+	approval   *Approval
+	revocation *Revocation
+	use        *Use
 }
 
 // open reads an envelope. What kind it is, the signature says: nothing in the
-// payload is read before it is known to be ours. Exactly one of the results is
-// not nil.
-func open(raw []byte, key ed25519.PublicKey) (*Approval, *Revocation, error) {
+// payload is read before it is known to be ours.
+func open(raw []byte, key ed25519.PublicKey) (o opened, err error) {
+	payload, sig, err := unwrap(raw, key)
+	if err != nil {
+		return o, err
+	}
+	switch {
+	case ed25519.Verify(key, signed(domainApproval, payload), sig):
+		o.approval, err = read[Approval](payload)
+	case ed25519.Verify(key, signed(domainRevocation, payload), sig):
+		o.revocation, err = read[Revocation](payload)
+	case ed25519.Verify(key, signed(domainUse, payload), sig):
+		o.use, err = read[Use](payload)
+	default:
+		err = ErrSignature
+	}
+	return o, err
+}
+
+// unwrap takes an envelope apart. That the signature fits is not yet known.
+func unwrap(raw []byte, key ed25519.PublicKey) (payload, sig []byte, err error) {
 	if len(key) != ed25519.PublicKeySize {
 		return nil, nil, fmt.Errorf("%w: no key to check it with", ErrSignature)
 	}
@@ -114,40 +149,32 @@ func open(raw []byte, key ed25519.PublicKey) (*Approval, *Revocation, error) {
 	if err := decode(raw, &e); err != nil {
 		return nil, nil, err
 	}
-	payload, err := base64url(e.Payload)
-	if err != nil {
+	if payload, err = base64url(e.Payload); err != nil {
 		return nil, nil, malformedf("payload is not base64url")
 	}
-	sig, err := base64url(e.Sig)
-	if err != nil || len(sig) != ed25519.SignatureSize {
+	if sig, err = base64url(e.Sig); err != nil || len(sig) != ed25519.SignatureSize {
 		return nil, nil, malformedf("sig is not a signature in base64url")
 	}
 	if e.KeyID != KeyID(key) {
 		return nil, nil, fmt.Errorf("%w: signed with key %q, not with %s", ErrSignature, brief(e.KeyID), KeyID(key))
 	}
-	switch {
-	case ed25519.Verify(key, signed(domainApproval, payload), sig):
-		a := new(Approval)
-		err := decode(payload, a)
-		if err == nil {
-			err = a.validate()
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		return a, nil, nil
-	case ed25519.Verify(key, signed(domainRevocation, payload), sig):
-		r := new(Revocation)
-		err := decode(payload, r)
-		if err == nil {
-			err = r.validate()
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		return nil, r, nil
+	return payload, sig, nil
+}
+
+// read reads a payload that is known to be ours, strictly all the same.
+func read[T any, P interface {
+	*T
+	validate() error
+}](payload []byte) (*T, error) {
+	v := new(T)
+	err := decode(payload, v)
+	if err == nil {
+		err = P(v).validate()
 	}
-	return nil, nil, ErrSignature
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // base64url decodes s if it is the one way to write its bytes: package base64

@@ -39,7 +39,7 @@ type Grant struct {
 	SourceID      string // the connector's URI
 	SourceVersion string // of the source's declaration: evidence, compared with nothing
 	PurposeCode   string // a URI; "" in the owner's own grant
-	Continuous    bool   // access_mode continuous; else single_use, which [Grant.ScopeFor] refuses
+	Continuous    bool   // access_mode continuous; else single_use: one run of each instance, see [Use]
 	Streams       []GrantStream
 	ExpiresAt     time.Time // zero is never
 }

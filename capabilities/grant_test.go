@@ -189,7 +189,6 @@ func TestScopeForRefuses(t *testing.T) {
 		"no time":        {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { *now = time.Time{} }, "no time"},
 		"connector":      {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { m.ConnectorID = "urn:x" }, "not for urn:x"},
 		"unknown stream": {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { m.Streams = m.Streams[:1] }, `"groups"`},
-		"single use":     {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { g.Continuous = false }, "single use"},
 		"instance":       {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) { *i = "other" }, `instance "other"`},
 		"time field": {func(g *Grant, m *manifests.Manifest, i *string, now *time.Time) {
 			m.Streams[0].ConsentTimeField = "created_at"

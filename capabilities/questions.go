@@ -101,7 +101,7 @@ func inactive(r *Request) Verdict {
 		return refuse(rule, status, abi.ClassNone, reason, "run: "+ApproveCommand(r.Scope))
 	}
 	switch {
-	case s.Replayed || a.Serial < s.HighWater && !s.Revoked:
+	case s.Replayed || s.newest() < s.HighWater && !s.Revoked:
 		return no(RuleReplay, abi.StatusRevoked, contradiction(s))
 	case s.Revoked:
 		return no(RuleRevoked, abi.StatusRevoked, "the owner took the approval back")

@@ -19,6 +19,10 @@ type Standing struct {
 	// each other: something was put back, taken away or forged. It implies
 	// Revoked.
 	Replayed bool
+	// Used is the use of a grant for a single use, nil when none is noted. It
+	// takes no approval out of force: that a second run is refused is for who
+	// starts one.
+	Used *Use
 	// HighWater is the highest serial seen, in any valid envelope or given.
 	HighWater uint64
 	// Problems says which envelopes were refused and why, one line each.
@@ -29,7 +33,16 @@ type Standing struct {
 // it has expired is not asked: that takes a clock.
 func (s Standing) InForce() bool { return s.Approval != nil && !s.Revoked && !s.Replayed }
 
-// Resolve reads all envelopes of a scope, approvals and revocations in any
+// newest is the highest serial of what is in force or was used; there is an
+// approval.
+func (s *Standing) newest() uint64 {
+	if s.Used != nil {
+		return max(s.Approval.Serial, s.Used.Serial)
+	}
+	return s.Approval.Serial
+}
+
+// Resolve reads all envelopes of a scope, approvals, revocations and uses in any
 // order, and says what is in force: the approval with the highest serial. An
 // envelope that does not verify or is of another scope is a problem and counts
 // for nothing. An approval whose serial is at or below that of any revocation,
@@ -53,15 +66,27 @@ type resolver struct {
 	clash     map[uint64]bool // serials that two approvals claim
 	named     map[string]bool // approval ids that revocations name
 	revoked   uint64          // the highest serial of a revocation
+	used      *Use            // the newest of them
 	highest   uint64          // the highest serial of all
 	problems  []string
 }
 
 func (r *resolver) add(raw []byte, key ed25519.PublicKey) error {
-	a, revocation, err := open(raw, key)
-	switch {
-	case err != nil:
+	o, err := open(raw, key)
+	if err != nil {
 		return err
+	}
+	a, revocation := o.approval, o.revocation
+	switch {
+	case o.use != nil:
+		if o.use.Scope != r.scope {
+			return malformedf("it is of a use in another scope")
+		}
+		r.highest = max(r.highest, o.use.Serial)
+		if r.used == nil || o.use.Serial > r.used.Serial {
+			r.used = o.use
+		}
+		return nil
 	case revocation != nil:
 		if revocation.Scope != r.scope {
 			return malformedf("it revokes in another scope")
@@ -87,6 +112,7 @@ func (r *resolver) add(raw []byte, key ed25519.PublicKey) error {
 func (r *resolver) standing(highWater uint64) Standing {
 	s := Standing{
 		Revoked:   r.revoked > 0,
+		Used:      r.used,
 		HighWater: max(highWater, r.highest),
 		Problems:  r.problems,
 	}

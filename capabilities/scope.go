@@ -31,25 +31,20 @@ func (g *Grant) Active(now time.Time) error {
 // that name the instance, each with its fields widened by what no record can
 // do without: the schema's own required ones, the primary key and the consent
 // time field. The error wraps [ErrGrant] when g is not [Grant.Active], is of
-// another connector or for a single use, names a stream or a field that m does
-// not declare, bounds a time by a field that is not the stream's, or names the
-// instance nowhere.
+// another connector, names a stream or a field that m does not declare, bounds a
+// time by a field that is not the stream's, or names the instance nowhere.
 //
-// A grant for a single use is refused because a scope may be asked for any
-// number of times, and nobody notes that it was. The source's declaration may
-// be of another version than m: the specification (section 7, "Version
-// layering") has that version as evidence of what was consented to, and the
-// grant's own streams and fields as what is enforced.
+// That a grant for a single use is used once is for who starts the run: see
+// [Use]. The source's declaration may be of another version than m: the
+// specification (section 7, "Version layering") has that version as evidence
+// of what was consented to, and the grant's own streams and fields as what is
+// enforced.
 func (g *Grant) ScopeFor(m *manifests.Manifest, instance string, now time.Time) (abi.Scope, error) {
 	if err := g.Active(now); err != nil {
 		return abi.Scope{}, err
 	}
 	if g.SourceID != m.ConnectorID {
 		return abi.Scope{}, fmt.Errorf("%w: grant %q is for %s, not for %s", ErrGrant, g.GrantID, g.SourceID, m.ConnectorID)
-	}
-	if !g.Continuous {
-		return abi.Scope{}, fmt.Errorf("%w: grant %q is for a single use, and there is no record of uses to hold it to that; "+
-			"ask for a continuous one that ends soon (expires_at)", ErrGrant, g.GrantID)
 	}
 	var scope abi.Scope
 	for i := range g.Streams {

@@ -161,6 +161,20 @@ func (r *Revocation) validate() error {
 	return nil
 }
 
+func (u *Use) validate() error {
+	switch {
+	case !validPart(u.RunID):
+		return malformedf("run_id is empty, too long or not printable")
+	case !u.Scope.complete():
+		return malformedf("a part of the scope is empty, too long or not printable")
+	case u.Serial == 0 || u.Serial > MaxSerial:
+		return malformedf("serial is not in 1..%d", uint64(MaxSerial))
+	case u.At.IsZero():
+		return malformedf("at is not set")
+	}
+	return nil
+}
+
 // complete reports whether every part of s can be one.
 func (s Scope) complete() bool {
 	return validPart(s.Owner) && validPart(s.Connector) && validPart(s.Instance) && validPart(s.Grant)

@@ -36,6 +36,16 @@ type Suspender interface {
 	Strike(ctx context.Context, scope capabilities.Scope) (suspended bool, err error)
 }
 
+// Spender is an [Approvals] that remembers which grants for a single use were
+// used. A host whose Approvals is none runs no such grant.
+type Spender interface {
+	// Spend notes that the one run which the grant of scope allows begins. Of
+	// all who ever ask, in all processes, one gets nil, and the use is durable
+	// then; for the others the error wraps [ErrSpent], whatever was approved
+	// meanwhile. After any other error the use may be spent all the same.
+	Spend(ctx context.Context, scope capabilities.Scope, runID string) (capabilities.Use, error)
+}
+
 // MaxStrikes is how many runs under one approval may be stopped by the guard
 // before the connector is suspended.
 const MaxStrikes = 3

@@ -17,6 +17,8 @@ var (
 	// ErrSourceFailed: the source could not be reached or made no sense, or
 	// the connector failed on it.
 	ErrSourceFailed = errors.New("the source failed")
+	// ErrSpent is a [Spender]'s: the grant is for a single use, which was made.
+	ErrSpent = errors.New("the single use of this grant is spent")
 	// ErrDeclined and ErrUnattended are a [Prompter]'s.
 	ErrDeclined   = errors.New("the owner declined")
 	ErrUnattended = errors.New("nobody is there to answer")

@@ -243,6 +243,9 @@ func (r *run) whole() error {
 			if err := r.preflight(); err != nil {
 				return err
 			}
+			if err := r.spend(); err != nil {
+				return err
+			}
 			err := r.guest()
 			if promoteErr := r.promote(); promoteErr != nil {
 				r.problem(promoteErr.Error())
@@ -283,6 +286,9 @@ func (r *run) admit() error {
 			Thing: "connector " + r.manifest.ConnectorKey, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy,
 			NeedsOwner: v.Rule != capabilities.RuleRevoked && v.Rule != capabilities.RuleReplay,
 		})
+	}
+	if err := r.unspent(standing.Used); err != nil {
+		return err
 	}
 	if r.bound, err = r.manifest.Bind(standing.Approval.Options); err != nil {
 		return fmt.Errorf("the approved options do not fit the manifest: %w", err)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type memoryScope struct {
 	serial    uint64
 	strikes   int // under the approval in force
 	envelopes [][]byte
+	use       []byte // the envelope of the single use; nil when there is none
 }
 
 type memoryWatcher struct {
@@ -36,6 +38,7 @@ type memoryWatcher struct {
 var (
 	_ Approvals = (*MemoryApprovals)(nil)
 	_ Suspender = (*MemoryApprovals)(nil)
+	_ Spender   = (*MemoryApprovals)(nil)
 )
 
 // NewMemoryApprovals returns an empty store.
@@ -96,6 +99,26 @@ func (m *MemoryApprovals) Strike(_ context.Context, scope capabilities.Scope) (s
 	return true, m.Revoke(capabilities.Revocation{Scope: scope, At: time.Now().UTC()})
 }
 
+// Spend implements [Spender].
+func (m *MemoryApprovals) Spend(_ context.Context, scope capabilities.Scope, runID string) (capabilities.Use, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.scope(scope)
+	switch standing := m.resolve(scope, s); {
+	case s.use != nil:
+		return capabilities.Use{}, fmt.Errorf("%s: %w", scope.Connector, ErrSpent)
+	case !standing.InForce():
+		return capabilities.Use{}, fmt.Errorf("%s has no approval in force", scope.Connector)
+	}
+	u := capabilities.Use{RunID: runID, Scope: scope, Serial: s.serial + 1, At: time.Now().UTC()}
+	envelope, err := capabilities.SignUse(m.key, u)
+	if err != nil {
+		return capabilities.Use{}, err
+	}
+	s.serial, s.use = u.Serial, envelope
+	return u, nil
+}
+
 func (m *MemoryApprovals) scope(scope capabilities.Scope) *memoryScope {
 	s, ok := m.scopes[scope]
 	if !ok {
@@ -120,7 +143,11 @@ func (m *MemoryApprovals) add(scope capabilities.Scope, s *memoryScope, serial u
 
 func (m *MemoryApprovals) resolve(scope capabilities.Scope, s *memoryScope) capabilities.Standing {
 	public, _ := m.key.Public().(ed25519.PublicKey)
-	return capabilities.Resolve(s.envelopes, public, scope, s.serial)
+	envelopes := s.envelopes
+	if s.use != nil {
+		envelopes = append(slices.Clone(envelopes), s.use)
+	}
+	return capabilities.Resolve(envelopes, public, scope, s.serial)
 }
 
 // Standing implements [Approvals].

@@ -104,6 +104,8 @@ func opWords(v host.Event) string {
 		return "the guard found"
 	case "revocation suspend":
 		return "suspended the connector"
+	case "approval spend":
+		return "spent the single use of the grant"
 	case "credential renew":
 		return "renewed"
 	case "decision host_call", "repeats host_call":

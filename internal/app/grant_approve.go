@@ -53,6 +53,7 @@ type proposal struct {
 	approval   capabilities.Approval
 	before     *capabilities.Approval // in force until now, nil when none is
 	widened    []string
+	once       bool // the grant is for a single use
 }
 
 // Approve loads the connector, says what it hands over, and keeps the owner's
@@ -123,7 +124,11 @@ func (a *App) propose(ctx context.Context, stores *Stores, c *connector, modules
 	if err != nil {
 		return nil, err
 	}
-	p := &proposal{connector: c}
+	if used := standing.Used; used != nil && grant != nil && !grant.Continuous {
+		return nil, refused("grant %s is for a single use, which was spent at %s by run %s; ask for a new grant",
+			grant.GrantID, used.At.UTC().Format(time.RFC3339), used.RunID)
+	}
+	p := &proposal{connector: c, once: grant != nil && !grant.Continuous}
 	var options map[string]any
 	if standing.Approval != nil {
 		options = standing.Approval.Options // of use even when it was revoked
@@ -183,6 +188,9 @@ func (a *App) show(p *proposal) {
 			fmt.Fprintf(&b, "  + %s\n", terminal.Clean(line, maxMessage))
 		}
 		b.WriteByte('\n')
+	}
+	if p.once {
+		b.WriteString("The grant is for a single use: it allows one run, and is spent as that starts, however it ends.\n\n")
 	}
 	_, _ = io.WriteString(a.person(), b.String()) // who cannot read it says no
 }

@@ -19,7 +19,7 @@ type Granted struct {
 	Connector   string    `json:"connector"`
 	Instance    string    `json:"instance"`
 	Grant       string    `json:"grant"`
-	Status      string    `json:"status"` // active, expired, revoked, suspended, replayed, unreadable
+	Status      string    `json:"status"` // active, spent, expired, revoked, suspended, replayed, unreadable
 	Serial      uint64    `json:"serial"`
 	ApprovedAt  time.Time `json:"approved_at,omitzero"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
@@ -132,6 +132,8 @@ func (a *App) granted(scope capabilities.Scope, s capabilities.Standing) Granted
 		g.Status = "unreadable"
 	case !g.ExpiresAt.IsZero() && !a.Now().Before(g.ExpiresAt):
 		g.Status = "expired"
+	case s.Used != nil:
+		g.Status = "spent" // the grant is for a single use
 	default:
 		g.Status = "active"
 	}

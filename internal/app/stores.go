@@ -49,6 +49,7 @@ func (s *Stores) Close() {
 type Approvals interface {
 	host.Approvals
 	host.Suspender
+	host.Spender
 	// Approve signs and keeps a, with the id and serial that it then has.
 	Approve(ctx context.Context, a capabilities.Approval) (capabilities.Approval, error)
 	// Revoke takes back whatever was approved for scope.

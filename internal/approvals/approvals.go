@@ -10,7 +10,9 @@
 // kept under the vault's seal. An approval is put in place after it is raised
 // there, a revocation before, so that a vault that is slow or sealed does not
 // hold it up: a crash between the two leaves the scope refused, never allowed.
-// Where the vault lags behind the files, [Store.Standing] raises it. What
+// Where the vault lags behind the files, [Store.Standing] raises it. The use of a
+// grant for a single use has a mark of its own under the seal, which no approval
+// and no restored folder takes back. What
 // cannot be read is an error, what does not verify is one of a Standing's
 // problems; neither looks like "no approval".
 //
@@ -18,7 +20,8 @@
 //
 // Whoever can write to the folder can delete files, and so refuse, or count
 // strikes anew; whoever has the signing key can approve. When the vault with its marks is rolled
-// back together with the files, only [Options].Seen notices.
+// back together with the files, only [Options].Seen notices, and a use that was
+// spent since is noticed only until the owner approves again.
 //
 // # Files
 //
@@ -91,6 +94,7 @@ type Store struct {
 var (
 	_ host.Approvals = (*Store)(nil)
 	_ host.Suspender = (*Store)(nil)
+	_ host.Spender   = (*Store)(nil)
 )
 
 // Open opens the approvals in o.Dir.

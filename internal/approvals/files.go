@@ -20,6 +20,7 @@ import (
 const (
 	kindApproval   = "approval"
 	kindRevocation = "revocation"
+	kindUse        = "use"
 	extension      = ".json"
 
 	// maxFiles bounds what is read of one scope. Writing keeps well below.
@@ -42,13 +43,19 @@ func fileName(serial uint64, kind, id string) string {
 }
 
 // markName is the name of the scope's mark among its owner's.
-func markName(scope capabilities.Scope) string {
+func markName(scope capabilities.Scope) string { return "approvals/" + scopeDigest(scope) }
+
+// useMark is the name of the mark that outlives the folder of a scope whose
+// single use is spent.
+func useMark(scope capabilities.Scope) string { return "uses/" + scopeDigest(scope) }
+
+func scopeDigest(scope capabilities.Scope) string {
 	h := sha256.New()
 	for _, part := range []string{scope.Connector, scope.Instance, scope.Grant} {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(part))) // a hash takes everything
 		_, _ = h.Write([]byte(part))
 	}
-	return "approvals/" + hex.EncodeToString(h.Sum(nil)[:16])
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // Standing implements host.Approvals.
@@ -159,7 +166,8 @@ func (s *Store) envelopes(scope capabilities.Scope) (envelopes [][]byte, problem
 }
 
 // tidy removes what a crash left, and the oldest envelopes past keepFiles:
-// those that newer ones outlive in any case. What is not ours stays.
+// those that newer ones outlive in any case. A use stays, and so does what is not
+// ours.
 func (s *Store) tidy(scope capabilities.Scope) error {
 	dir := folder(scope)
 	if err := s.dir.Sweep(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -173,7 +181,7 @@ func (s *Store) tidy(scope capabilities.Scope) error {
 		return err
 	}
 	list = slices.DeleteFunc(list, func(e fs.DirEntry) bool {
-		return !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), extension)
+		return !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), extension) || strings.Contains(e.Name(), "-"+kindUse+"-")
 	})
 	for len(list) > keepFiles {
 		if err := s.dir.Remove(path.Join(dir, list[0].Name())); err != nil {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
+	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/internal/privatedir"
 	"github.com/sallyport-host/sallyport/vaultstore"
 	"github.com/sallyport-host/sallyport/vaultstore/memory"
@@ -105,6 +106,12 @@ func otherProcess(task, dir string) error {
 			_, err = s.Revoke(context.Background(), scope)
 		case "approve":
 			_, err = s.Approve(context.Background(), approval(scope))
+		case "spend":
+			if _, err = s.Spend(context.Background(), scope, "run_elsewhere"); errors.Is(err, host.ErrSpent) {
+				fmt.Println(0)
+				err = nil
+				continue
+			}
 		case "strike":
 			_, err = s.Strike(context.Background(), scope)
 		}
