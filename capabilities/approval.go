@@ -88,12 +88,15 @@ type ApprovedCall struct {
 }
 
 // Revocation is a tombstone: the approval it names, and every older one of
-// the scope, never lives again.
+// the scope, never lives again. It is the owner's, or a host's that suspends.
 type Revocation struct {
 	Revokes string    `json:"revokes"` // an approval_id; "" when none could be read
 	Scope             // flattened
 	Serial  uint64    `json:"serial"`
 	At      time.Time `json:"at"`
+	// Strikes is how many runs under the approval the guard had stopped, where
+	// that is why; 0 where the owner took it back.
+	Strikes int `json:"strikes,omitempty"`
 }
 
 // Use is the record that the one run which a grant for a single use allows

@@ -104,7 +104,7 @@ func inactive(r *Request) Verdict {
 	case s.Replayed || s.newest() < s.HighWater && !s.Revoked:
 		return no(RuleReplay, abi.StatusRevoked, contradiction(s))
 	case s.Revoked:
-		return no(RuleRevoked, abi.StatusRevoked, "the owner took the approval back")
+		return revoked(r)
 	case a.Scope != r.Scope:
 		return no(RuleOtherScope, abi.StatusDenied, "the approval is of another owner, connector, instance or grant")
 	case !a.ExpiresAt.IsZero() && !r.Now.Before(a.ExpiresAt):
@@ -117,6 +117,16 @@ func inactive(r *Request) Verdict {
 		return no(RuleModuleDigest, abi.StatusDenied, "the "+string(r.Role)+" module is not the one that was approved")
 	}
 	return Verdict{}
+}
+
+// revoked says who took the approval back, and what lifts that.
+func revoked(r *Request) Verdict {
+	reason, remedy := "the owner took the approval back", "run: "+ApproveCommand(r.Scope)
+	if n := r.Standing.Strikes; n > 0 {
+		reason = fmt.Sprintf("it was suspended after %d runs under one approval let a secret out, or tried to", n)
+		remedy = "find out why, by: sallyport audit show --refused; then " + remedy
+	}
+	return refuse(RuleRevoked, abi.StatusRevoked, abi.ClassNone, reason, remedy)
 }
 
 func contradiction(s *Standing) string {

@@ -15,6 +15,9 @@ type Standing struct {
 	// Revoked says that the approval, and every older one, lives no more.
 	// With a nil Approval, that a revocation stands alone.
 	Revoked bool
+	// Strikes is how many runs the guard had stopped when the host suspended the
+	// scope; 0 unless the newest revocation says that this is why.
+	Strikes int
 	// Replayed says that the envelopes contradict what was seen here before, or
 	// each other: something was put back, taken away or forged. It implies
 	// Revoked.
@@ -66,6 +69,7 @@ type resolver struct {
 	clash     map[uint64]bool // serials that two approvals claim
 	named     map[string]bool // approval ids that revocations name
 	revoked   uint64          // the highest serial of a revocation
+	strikes   int             // what the newest revocation says of them
 	used      *Use            // the newest of them
 	highest   uint64          // the highest serial of all
 	problems  []string
@@ -91,7 +95,9 @@ func (r *resolver) add(raw []byte, key ed25519.PublicKey) error {
 		if revocation.Scope != r.scope {
 			return malformedf("it revokes in another scope")
 		}
-		r.revoked = max(r.revoked, revocation.Serial)
+		if revocation.Serial > r.revoked {
+			r.revoked, r.strikes = revocation.Serial, revocation.Strikes
+		}
 		r.highest = max(r.highest, revocation.Serial)
 		if revocation.Revokes != "" {
 			r.named[revocation.Revokes] = true
@@ -130,5 +136,8 @@ func (r *resolver) standing(highWater uint64) Standing {
 		s.Replayed = true
 	}
 	s.Revoked = s.Revoked || s.Replayed
+	if s.Revoked && !s.Replayed {
+		s.Strikes = r.strikes
+	}
 	return s
 }

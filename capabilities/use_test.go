@@ -15,6 +15,31 @@ func (s signer) use(runID string, serial uint64, scope Scope) []byte {
 	return raw
 }
 
+// A standing tells a suspension from the owner's own revocation.
+func TestResolveSuspensions(t *testing.T) {
+	s := newSigner(t)
+	suspended, err := SignRevocation(s.key, Revocation{Revokes: "one", Scope: testScope, Serial: 2, At: noon, Strikes: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		after [][]byte
+		want  int
+	}{
+		"suspended":      {nil, 3},
+		"approved again": {[][]byte{s.approval("three", 3)}, 0},
+		"by the owner":   {[][]byte{s.approval("three", 3), s.revocation("three", 4, testScope)}, 0},
+	} {
+		got := Resolve(append([][]byte{suspended, s.approval("one", 1)}, c.after...), s.pub, testScope, 0)
+		if got.Strikes != c.want {
+			t.Errorf("%s: %d strikes", name, got.Strikes)
+		}
+	}
+	if _, err := SignRevocation(s.key, Revocation{Scope: testScope, Serial: 1, At: noon, Strikes: -1}); !errors.Is(err, ErrMalformed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A use outlives every approval, counts among the serials, and is missed when
 // its envelope is taken away.
 func TestResolveUses(t *testing.T) {

@@ -157,6 +157,8 @@ func (r *Revocation) validate() error {
 		return malformedf("serial is not in 1..%d", uint64(MaxSerial))
 	case r.At.IsZero():
 		return malformedf("at is not set")
+	case r.Strikes < 0:
+		return malformedf("strikes is below 0")
 	}
 	return nil
 }

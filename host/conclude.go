@@ -74,7 +74,7 @@ func (r *run) verdict(err error) (abi.Done, error) {
 		}
 	case errors.Is(cause, errRevoked):
 		d.Error = &abi.DoneError{Message: "the owner took the approval back", Code: abi.CodeRevoked, RecoveryHint: hint(abi.ManualActionRequired)}
-		err = &Refusal{Thing: name, Rule: string(capabilities.RuleRevoked), Reason: "the owner took the approval back while it ran", Remedy: "run: " + capabilities.ApproveCommand(r.scope)}
+		err = r.revoked(d.Error)
 	case errors.Is(cause, errChanged):
 		d.Error = &abi.DoneError{Message: "the owner approved something else while it ran", Retryable: true, Code: abi.CodeRevoked, RecoveryHint: hint(abi.RetryByRuntime)}
 		err = &Refusal{Thing: name, Rule: "approval_changed", Reason: "what the owner approved is not what runs any more", Remedy: "run it again", NeedsOwner: true}
@@ -120,6 +120,17 @@ func (r *run) verdict(err error) (abi.Done, error) {
 		err = r.guestError(d)
 	}
 	return d, err
+}
+
+// revoked is the error of a run whose approval was taken back meanwhile, by the
+// owner or by the strikes of other runs.
+func (r *run) revoked(e *abi.DoneError) error {
+	v := capabilities.Active(r.request(capabilities.OpIssue, nil))
+	if r.standing.Load().Strikes == 0 {
+		v.Reason, v.Remedy = "the owner took the approval back while it ran", "run: "+capabilities.ApproveCommand(r.scope)
+	}
+	e.Message = v.Reason
+	return &Refusal{Thing: r.manifest.ConnectorKey, Rule: string(capabilities.RuleRevoked), Reason: v.Reason, Remedy: v.Remedy}
 }
 
 // guestError is the error of a run that ended as the guest said.
@@ -223,20 +234,20 @@ func (r *run) strike(ctx context.Context) {
 	if !ok {
 		return
 	}
-	suspended, err := s.Strike(ctx, r.scope)
+	serial, err := s.Strike(ctx, r.scope)
 	if err != nil {
 		r.host.logger.Error("a leak could not be counted against the approval", "run", r.id, "err", err)
 		return
 	}
-	if !suspended {
+	if serial == 0 {
 		return
 	}
 	f := Refusal{
 		Thing: "connector " + r.manifest.ConnectorKey, Rule: "suspended", Reason: fmt.Sprintf("%d runs under one approval let a secret out, or tried to", MaxStrikes),
-		Remedy: "find out why; then run: " + capabilities.ApproveCommand(r.scope), NeedsOwner: true,
+		Remedy: "find out why, by: sallyport audit show --refused; then run: " + capabilities.ApproveCommand(r.scope), NeedsOwner: true,
 	}
 	r.note(f)
-	e := Event{Kind: EventRevocation, Op: "suspend", Allowed: true, Rule: f.Rule, Reason: f.Reason, Remedy: f.Remedy}
+	e := Event{Kind: EventRevocation, Op: "suspend", Serial: serial, Rule: f.Rule, Reason: f.Reason, Remedy: f.Remedy}
 	if err := r.ledger.write(ctx, e); err != nil {
 		r.host.logger.Error("audit log", "run", r.id, "err", err)
 	}

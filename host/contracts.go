@@ -32,8 +32,9 @@ type Suspender interface {
 	// Strike notes that a run under the approval in force for scope was
 	// stopped because a secret turned up where none may be. At the
 	// MaxStrikes-th such run under one approval it revokes that approval, so
-	// that the owner has to give a new one, and reports it.
-	Strike(ctx context.Context, scope capabilities.Scope) (suspended bool, err error)
+	// that the owner has to give a new one. serial is then the revocation's,
+	// which states the strikes; else 0.
+	Strike(ctx context.Context, scope capabilities.Scope) (serial uint64, err error)
 }
 
 // Spender is an [Approvals] that remembers which grants for a single use were

@@ -33,8 +33,17 @@ func TestALeakStopsTheRunAndSuspendsTheConnector(t *testing.T) {
 		t.Errorf("a stopped run went on: %q", got)
 	}
 	before := len(w.source.requests())
-	if _, err := w.again(host.RunOptions{Unattended: true}); !errors.Is(err, host.ErrRefused) || len(w.source.requests()) > before {
+	_, err := w.again(host.RunOptions{Unattended: true})
+	if !errors.Is(err, host.ErrRefused) || len(w.source.requests()) > before {
 		t.Errorf("a suspended connector ran: %v", err)
+	}
+	for _, word := range []string{"suspended after 3 runs", "sallyport audit show --refused", "sallyport grant approve test"} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%q does not say %q", err, word)
+		}
+	}
+	if got := w.audited(host.EventRevocation, "suspended"); len(got) != 1 || got[0].Allowed || got[0].Serial != 2 {
+		t.Errorf("the suspension is audited as %+v", got)
 	}
 }
 

@@ -72,6 +72,10 @@ func (m *MemoryApprovals) Approve(a capabilities.Approval) (capabilities.Approva
 func (m *MemoryApprovals) Revoke(r capabilities.Revocation) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.revoke(r)
+}
+
+func (m *MemoryApprovals) revoke(r capabilities.Revocation) error {
 	s := m.scope(r.Scope)
 	standing := m.resolve(r.Scope, s)
 	if standing.Approval == nil {
@@ -87,16 +91,15 @@ func (m *MemoryApprovals) Revoke(r capabilities.Revocation) error {
 }
 
 // Strike implements [Suspender].
-func (m *MemoryApprovals) Strike(_ context.Context, scope capabilities.Scope) (suspended bool, err error) {
+func (m *MemoryApprovals) Strike(_ context.Context, scope capabilities.Scope) (serial uint64, err error) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	s := m.scope(scope)
-	s.strikes++
-	enough := s.strikes == MaxStrikes
-	m.mu.Unlock()
-	if !enough {
-		return false, nil
+	if s.strikes++; s.strikes != MaxStrikes {
+		return 0, nil
 	}
-	return true, m.Revoke(capabilities.Revocation{Scope: scope, At: time.Now().UTC()})
+	err = m.revoke(capabilities.Revocation{Scope: scope, At: time.Now().UTC(), Strikes: s.strikes})
+	return s.serial, err
 }
 
 // Spend implements [Spender].

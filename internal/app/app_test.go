@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,21 +63,19 @@ func (f *memoryFiles) Open(context.Context) (*Stores, error) {
 
 type memoryApprovals struct {
 	*host.MemoryApprovals
-	markErr   error // of a vault that cannot be told
-	suspended bool
-	scopes    []capabilities.Scope
+	markErr error // of a vault that cannot be told
+	scopes  []capabilities.Scope
 }
 
 func (m *memoryApprovals) Approve(_ context.Context, a capabilities.Approval) (capabilities.Approval, error) {
-	m.scopes = append(m.scopes, a.Scope)
+	if !slices.Contains(m.scopes, a.Scope) {
+		m.scopes = append(m.scopes, a.Scope)
+	}
 	return m.MemoryApprovals.Approve(a)
 }
 func (m *memoryApprovals) Revoke(_ context.Context, s capabilities.Scope) (capabilities.Revocation, error) {
 	r := capabilities.Revocation{Scope: s, At: time.Now().UTC()}
 	return r, errors.Join(m.MemoryApprovals.Revoke(r), m.markErr)
-}
-func (m *memoryApprovals) Suspended(context.Context, capabilities.Scope) (bool, error) {
-	return m.suspended, nil
 }
 func (m *memoryApprovals) List(context.Context, string) ([]capabilities.Scope, error) {
 	return m.scopes, nil

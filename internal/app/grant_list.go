@@ -93,11 +93,7 @@ func (a *App) GrantList(ctx context.Context) (Result, error) {
 		if standing.Approval == nil && standing.HighWater == 0 && len(standing.Problems) == 0 {
 			continue // an empty folder
 		}
-		granted := a.granted(scope, standing)
-		if suspended, err := stores.Approvals.Suspended(ctx, scope); err == nil && suspended {
-			granted.Status = "suspended" // an error was told of above
-		}
-		list.Grants = append(list.Grants, granted)
+		list.Grants = append(list.Grants, a.granted(scope, standing))
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -126,6 +122,8 @@ func (a *App) granted(scope capabilities.Scope, s capabilities.Standing) Granted
 	switch {
 	case s.Replayed:
 		g.Status = "replayed"
+	case s.Strikes > 0:
+		g.Status = "suspended"
 	case s.Revoked:
 		g.Status = "revoked"
 	case s.Approval == nil:

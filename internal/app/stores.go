@@ -54,9 +54,6 @@ type Approvals interface {
 	Approve(ctx context.Context, a capabilities.Approval) (capabilities.Approval, error)
 	// Revoke takes back whatever was approved for scope.
 	Revoke(ctx context.Context, scope capabilities.Scope) (capabilities.Revocation, error)
-	// Suspended reports whether the newest approval of scope was taken back
-	// because the guard stopped its runs; for the owner to read.
-	Suspended(ctx context.Context, scope capabilities.Scope) (bool, error)
 	// List returns the scopes of owner that were ever approved, in order; with
 	// an error, a line for each thing that cannot be read, the others.
 	List(ctx context.Context, owner string) ([]capabilities.Scope, error)

@@ -90,7 +90,7 @@ func TestAuditWords(t *testing.T) {
 		"no connector ran | succeeded | ":                                              {Kind: host.EventRunEnded, Allowed: true, Rule: "aside"},
 		"2 records | FAILED | source_unavailable":                                      {Kind: host.EventRunEnded, Rule: "failed", Reason: "source_unavailable", Count: 2},
 		"the guard found TOKEN | STOPPED | a record: it held the value; do not run it": {Kind: host.EventLeak, Op: "guard", Name: "TOKEN", Rule: "guard", Reason: "a record: it held the value", Remedy: "do not run it"},
-		"suspended the connector | SUSPENDED | 3 runs; find out why":                   {Kind: host.EventRevocation, Op: "suspend", Allowed: true, Rule: "suspended", Reason: "3 runs", Remedy: "find out why"},
+		"suspended the connector (serial 4) | SUSPENDED | 3 runs; find out why":        {Kind: host.EventRevocation, Op: "suspend", Serial: 4, Rule: "suspended", Reason: "3 runs", Remedy: "find out why"},
 		"renewed TOKEN | succeeded | oauth2":                                           {Kind: host.EventCredential, Op: "renew", Name: "TOKEN", Allowed: true, Rule: "oauth2"},
 		"renewed TOKEN | FAILED | it is spent":                                         {Kind: host.EventCredential, Op: "renew", Name: "TOKEN", Reason: "it is spent"},
 		"Sallyport's own call for TOKEN POST https://a.example | allowed | ":           {Kind: host.EventDecision, Op: "host_call", Name: "TOKEN", Allowed: true, Rule: "allow", Method: "POST", Origin: "https://a.example"},
@@ -111,11 +111,8 @@ func TestGrantListSaysSuspended(t *testing.T) {
 	f := newFixture(t)
 	store := f.files.stores.Approvals.(*memoryApprovals)
 	f.approve(t, noteManifest, map[string]any{"pages": 1})
-	if _, err := store.Revoke(t.Context(), f.scope("notes")); err != nil {
-		t.Fatal(err)
-	}
-	for suspended, want := range map[bool]string{false: "revoked", true: "suspended"} {
-		store.suspended = suspended
+	status := func(want string) {
+		t.Helper()
 		r, err := f.GrantList(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -124,6 +121,18 @@ func TestGrantListSaysSuspended(t *testing.T) {
 			t.Errorf("got %+v, want %s", got, want)
 		}
 	}
+	for range host.MaxStrikes {
+		status("active")
+		if _, err := store.Strike(t.Context(), f.scope("notes")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status("suspended")
+	f.approve(t, noteManifest, map[string]any{"pages": 1})
+	if _, err := store.Revoke(t.Context(), f.scope("notes")); err != nil {
+		t.Fatal(err)
+	}
+	status("revoked")
 }
 
 // approve puts an approval of a manifest in force, with no module.

@@ -178,11 +178,11 @@ func (s *Store) bury(ctx context.Context, scope capabilities.Scope) (capabilitie
 		return capabilities.Revocation{}, 0, err
 	}
 	defer unlock()
-	return s.buryLocked(ctx, scope)
+	return s.buryLocked(ctx, scope, 0)
 }
 
-// buryLocked is bury for who has the lock.
-func (s *Store) buryLocked(ctx context.Context, scope capabilities.Scope) (capabilities.Revocation, uint64, error) {
+// buryLocked is bury for who has the lock, with the strikes that are why.
+func (s *Store) buryLocked(ctx context.Context, scope capabilities.Scope, strikes int) (capabilities.Revocation, uint64, error) {
 	defer s.notify(scope)
 	envelopes, problems, err := s.envelopes(scope)
 	if err != nil {
@@ -197,7 +197,7 @@ func (s *Store) buryLocked(ctx context.Context, scope capabilities.Scope) (capab
 	if standing.HighWater == 0 && len(standing.Problems)+len(problems) == 0 && markErr == nil {
 		return capabilities.Revocation{}, 0, fmt.Errorf("%s: %w", scope.Connector, ErrNothing)
 	}
-	r := capabilities.Revocation{Scope: scope, Serial: standing.HighWater + 1, At: s.now().UTC().Round(0)}
+	r := capabilities.Revocation{Scope: scope, Serial: standing.HighWater + 1, At: s.now().UTC().Round(0), Strikes: strikes}
 	if standing.Approval != nil {
 		r.Revokes = standing.Approval.ApprovalID
 	}

@@ -32,21 +32,21 @@ type strikes struct {
 // approval counts for nothing. A count that is there and cannot be read is taken
 // to be full.
 //
-// suspended is true for the one strike that takes the approval back. It is in
-// force then; that the vault could not be told of it is no error here, as
-// [Store.Standing] tells it again.
-func (s *Store) Strike(ctx context.Context, scope capabilities.Scope) (suspended bool, err error) {
-	serial, err := s.strike(ctx, scope)
+// serial is that of the tombstone for the one strike that takes the approval
+// back, else 0. The tombstone is in force then; that the vault could not be told
+// of it is no error here, as [Store.Standing] tells it again.
+func (s *Store) Strike(ctx context.Context, scope capabilities.Scope) (serial uint64, err error) {
+	serial, err = s.strike(ctx, scope)
 	if err != nil {
-		return false, fmt.Errorf("strike: %w", err)
+		return 0, fmt.Errorf("strike: %w", err)
 	}
 	if serial == 0 {
-		return false, nil
+		return 0, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, raiseWait)
 	defer cancel()
 	_ = s.raise(limited, scope, serial)
-	return true, nil
+	return serial, nil
 }
 
 // strike counts, and takes the approval back when that is enough: serial is
@@ -69,7 +69,7 @@ func (s *Store) strike(ctx context.Context, scope capabilities.Scope) (serial ui
 		return 0, err
 	}
 	// Enough: a count that could not be kept holds up no revocation.
-	_, serial, buryErr := s.buryLocked(ctx, scope)
+	_, serial, buryErr := s.buryLocked(ctx, scope, now.Count)
 	if buryErr != nil {
 		return 0, errors.Join(err, buryErr)
 	}
@@ -90,17 +90,6 @@ func (s *Store) struck(scope capabilities.Scope, of strikes) int {
 		return 0
 	}
 	return before.Count
-}
-
-// Suspended reports whether the newest approval of scope was taken back for
-// its strikes. It is for an owner to read: what is in force, Standing says.
-func (s *Store) Suspended(ctx context.Context, scope capabilities.Scope) (bool, error) {
-	standing, err := s.Standing(ctx, scope)
-	if err != nil || standing.Approval == nil || !standing.Revoked || standing.Replayed {
-		return false, err
-	}
-	of := strikes{ApprovalID: standing.Approval.ApprovalID, Serial: standing.Approval.Serial}
-	return s.struck(scope, of) >= host.MaxStrikes, nil
 }
 
 // readStrikes reads a count, strictly.
