@@ -243,7 +243,7 @@ func (r *run) whole() error {
 			if err := r.preflight(); err != nil {
 				return err
 			}
-			if err := r.spend(); err != nil {
+			if err := r.useUp(); err != nil {
 				return err
 			}
 			err := r.guest()

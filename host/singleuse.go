@@ -30,10 +30,10 @@ func (r *run) unspent(used *capabilities.Use) error {
 	return r.spentAlready(used)
 }
 
-// spend uses the grant up, where it is for a single use: after all that may
+// useUp spends the grant, where it is for a single use: after all that may
 // keep the run from starting, and before the guest can do anything. Whatever
 // becomes of the run, there is no second one.
-func (r *run) spend() error {
+func (r *run) useUp() error {
 	s, ok := r.host.approvals.(Spender)
 	if r.opts.Grant.Continuous || !ok {
 		return nil
