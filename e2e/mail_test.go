@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -52,10 +51,8 @@ func mailOf(ctx context.Context, t *testing.T, server *dovecot.Server) *mailAcco
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The server has another port than the one of its protocol.
-	p.Manifest = bytes.ReplaceAll(p.Manifest, []byte("993"), fmt.Append(nil, server.Addr().Port()))
 	m := &mailAccount{w, server, w.loadPackage(p)}
-	w.approve(m.connector, map[string]any{"host": mailServer})
+	w.approve(m.connector, map[string]any{"host": mailServer, "port": int(server.Addr().Port())})
 	w.put(m.connector, "ACCOUNT", server.User)
 	w.put(m.connector, "APP_PASSWORD", server.Password)
 	return m

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"errors"
 	"slices"
 	"strings"
 )
@@ -106,10 +107,12 @@ func bindOrigin(origin string, values map[string]any, faults *faultList) string 
 		faults.add("", err.Error(), "") // unreachable: Parse has read it
 		return ""
 	}
-	value, _ := values[t.option].(string)
-	o, err := t.bind(value)
-	if err != nil {
-		faults.add(pointerTo("", t.option), err.Error(), "the option becomes a part of "+t.text)
+	o, err := t.bind(values)
+	if blame := t.option; err != nil {
+		if errors.As(err, new(portError)) {
+			blame = t.port
+		}
+		faults.add(pointerTo("", blame), err.Error(), "the option becomes a part of "+t.text)
 		return ""
 	}
 	return o.String()

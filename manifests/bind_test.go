@@ -70,11 +70,11 @@ func TestTemplateBind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, value := range []string{"a.b", "a。b", "a․b", "a．b", "x@y", "x:1", "", "*"} {
-		if o, err := label.bind(value); err == nil {
+		if o, err := label.bind(map[string]any{"x": value}); err == nil {
 			t.Errorf("%q becomes %v", value, o)
 		}
 	}
-	if o, err := label.bind("Bücher"); err != nil || o.String() != "https://xn--bcher-kva.a.example:8443" {
+	if o, err := label.bind(map[string]any{"x": "Bücher"}); err != nil || o.String() != "https://xn--bcher-kva.a.example:8443" {
 		t.Errorf("bücher becomes %v, %v", o, err)
 	}
 	plain, err := parseTemplate("https://${options.x}")
@@ -82,7 +82,7 @@ func TestTemplateBind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, value := range []string{"a.example:8443", "a.example:443", "a.example/", "u@a.example", "*.example", "[::1]", "a.example?", ""} {
-		if o, err := plain.bind(value); err == nil {
+		if o, err := plain.bind(map[string]any{"x": value}); err == nil {
 			t.Errorf("%q becomes %v", value, o)
 		}
 	}
@@ -95,8 +95,90 @@ func TestTemplateBind(t *testing.T) {
 	if err != nil || host.text != "https://${options.x}" {
 		t.Fatalf("%+v, %v", host, err)
 	}
-	if o, err := host.bind("10.0.0.1"); err != nil || o.String() != "https://10.0.0.1" {
+	if o, err := host.bind(map[string]any{"x": "10.0.0.1"}); err != nil || o.String() != "https://10.0.0.1" {
 		t.Errorf("an address becomes %v, %v", o, err)
+	}
+}
+
+// TestPortOptions: a port is a number from 1 to 65535, and beside it a host
+// stays a host, whatever the owner is talked into.
+func TestPortOptions(t *testing.T) {
+	mail, err := parseTemplate("IMAPS://${options.host}:${options.port}")
+	if err != nil || mail.text != "imaps://${options.host}:${options.port}" {
+		t.Fatalf("%+v, %v", mail, err)
+	}
+	for _, c := range []struct {
+		host, port any
+		want       string // "" is refused
+	}{
+		{"m.example", int64(993), "imaps://m.example"}, {"m.example", int64(1993), "imaps://m.example:1993"}, {"M.Example", int64(65535), "imaps://m.example:65535"},
+		{"bücher.example", int64(993), "imaps://xn--bcher-kva.example"}, {"m\u2044x.example", int64(993), "imaps://xn--mx-c6t.example"}, {"10.0.0.1", int64(143), "imaps://10.0.0.1:143"},
+		{"m.example", int64(0), ""}, {"m.example", int64(-1), ""}, {"m.example", int64(65536), ""}, {"m.example", int64(1<<32 + 993), ""},
+		{"m.example", 993.5, ""}, {"m.example", "993", ""}, {"m.example", "993/x", ""}, {"m.example", nil, ""},
+		{"u:p@m.example", int64(993), ""}, {"u@m.example", int64(993), ""}, {"m.example/x", int64(993), ""}, {"m.example#", int64(993), ""}, {"m.example?", int64(993), ""},
+		{"smtps://m.example", int64(993), ""}, {"m.example:25", int64(993), ""}, {"[::1]", int64(993), ""}, {"::1", int64(993), ""},
+		{"m .example", int64(993), ""}, {" m.example", int64(993), ""}, {"m.example\t", int64(993), ""}, {"m.example\r\nx", int64(993), ""}, {"", int64(993), ""},
+		{"*.example", int64(993), ""}, {"m.example.", int64(993), ""}, {"2130706433", int64(993), ""}, {"0x7f.1", int64(993), ""}, {"m。.example", int64(993), ""},
+		{"xn--\u00e9", int64(993), ""}, {"\u202em.example", int64(993), ""}, {"${options.port}", int64(993), ""}, {1, int64(993), ""},
+	} {
+		o, err := mail.bind(map[string]any{"host": c.host, "port": c.port})
+		if got := ""; err == nil {
+			if got = o.String(); got != c.want || o.Scheme != "imaps" {
+				t.Errorf("%q, %v becomes %q, want %q", c.host, c.port, got, c.want)
+			}
+		} else if c.want != "" {
+			t.Errorf("%q, %v: %v", c.host, c.port, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"tls://irc.example:${options.port}": "tls://irc.example:7000", "smtp://${options.x}.a.example:${options.port}": "smtp://m.a.example:7000",
+		"https://[::1]:${options.port}": "https://[::1]:7000",
+	} {
+		one, err := parseTemplate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, err := one.bind(map[string]any{"port": int64(7000), "x": "m"}); err != nil || o.String() != want {
+			t.Errorf("%s becomes %v, %v", text, o, err)
+		}
+	}
+	for _, text := range []string{
+		"${options.base}:${options.port}", "imaps://h:${options.port}0", "imaps://h:1${options.port}", "imaps://h:1:${options.port}", "imaps://*.a.example:${options.port}", "imaps://h:${options.port}/",
+		"imaps://:${options.port}", "imaps://u@h:${options.port}", "imaps://${options.a}.${options.b}:${options.port}", "h:${options.port}", "ftp://h:${options.port}", ":${options.port}",
+		"imaps://h:${options.port}:${options.port}", "imaps://a.${options.x}:${options.port}", "imaps://h:${options.}", "imaps://h:${options.port",
+	} {
+		if one, err := parseTemplate(text); err == nil {
+			t.Errorf("%s is %+v", text, one)
+		}
+	}
+}
+
+// TestPortOptionFaults: the fault is the port's where it is.
+func TestPortOptionFaults(t *testing.T) {
+	port := edits{"/egress/0/origin": `"https://${options.host}:${options.port}"`, "/credentials_schema/properties/APP_PASSWORD/send_to/0/origin": `"https://${options.host}:${options.port}"`}
+	declared := func(port string) string {
+		return `{"type": "object", "properties": {"host": {"type": "string"}, "port": ` + port + `, "base_url": {"type": "string"}}, "required": ["host"]}`
+	}
+	for schema, want := range map[string]string{
+		`{"type": "string", "default": "993"}`: "not a whole number", `{"type": "number", "default": 993}`: "not a whole number", `{"type": "integer"}`: "may be left out",
+	} {
+		port["/options_schema"] = declared(schema)
+		_, err := Parse(edit(t, "contacts.json", port))
+		wantFaults(t, err, "/credentials_schema/properties/APP_PASSWORD/send_to/0/origin ~ "+want, "/egress/0/origin ~ "+want)
+	}
+	port["/options_schema"] = declared(`{"type": "integer", "default": 993}`)
+	m := parse(t, edit(t, "contacts.json", port))
+	if b := bind(t, m, map[string]any{"host": "m.example"}); b.Egress[0].Origin != "https://m.example:993" {
+		t.Errorf("bound to %v", b.Egress)
+	}
+	for _, c := range []struct {
+		host, at string
+		port     int
+	}{{"m.example", "/port", 0}, {"m.example", "/port", 70_000}, {"u@m.example", "/host", 993}} {
+		_, err := m.Bind(map[string]any{"host": c.host, "port": c.port})
+		if err == nil || !strings.Contains(err.Error(), c.at) || strings.Contains(err.Error(), "u@m") {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }
 

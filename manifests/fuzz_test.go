@@ -159,7 +159,7 @@ func FuzzBindOrigin(f *testing.F) {
 		f.Add(s)
 	}
 	var templates []template
-	for _, text := range []string{"${options.x}", "https://${options.x}:8443", "imaps://${options.x}.a.example", "https://${options.x}"} {
+	for _, text := range []string{"${options.x}", "https://${options.x}:8443", "imaps://${options.x}.a.example", "https://${options.x}", "smtp://${options.x}:${options.port}"} {
 		t, err := parseTemplate(text)
 		if err != nil {
 			f.Fatal(err)
@@ -167,16 +167,20 @@ func FuzzBindOrigin(f *testing.F) {
 		templates = append(templates, t)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		if o, err := templates[0].bind(value); err == nil && !o.HTTP() {
+		port := int64(len(value)-4) * 4096
+		if o, err := templates[4].bind(map[string]any{"x": value, "port": port}); err == nil && (o.Scheme != "smtp" || int64(o.Port) != port || strings.Contains(o.Host, ":")) {
+			t.Fatalf("%q, %d becomes %v", value, port, o)
+		}
+		if o, err := templates[0].bind(map[string]any{"x": value, "port": port}); err == nil && !o.HTTP() {
 			t.Fatalf("%q becomes %v", value, o)
 		}
-		if o, err := templates[1].bind(value); err == nil && (o.Scheme != "https" || o.Port != 8443) {
+		if o, err := templates[1].bind(map[string]any{"x": value, "port": port}); err == nil && (o.Scheme != "https" || o.Port != 8443) {
 			t.Fatalf("%q becomes %v", value, o)
 		}
-		if o, err := templates[3].bind(value); err == nil && (o.Scheme != "https" || o.Port != 443 || strings.Contains(o.Host, ":")) {
+		if o, err := templates[3].bind(map[string]any{"x": value, "port": port}); err == nil && (o.Scheme != "https" || o.Port != 443 || strings.Contains(o.Host, ":")) {
 			t.Fatalf("%q becomes %v", value, o)
 		}
-		o, err := templates[2].bind(value)
+		o, err := templates[2].bind(map[string]any{"x": value, "port": port})
 		if err == nil && (o.Scheme != "imaps" || o.Port != 993 || !strings.HasSuffix(o.Host, ".a.example") || strings.Count(o.Host, ".") != 2) {
 			t.Fatalf("%q becomes %v", value, o)
 		}

@@ -44,23 +44,34 @@ func (p *parser) origin(n node, noWildcard bool) (canonical, scheme string) {
 func (p *parser) template(text node) (canonical, scheme string) {
 	t, err := parseTemplate(text.str())
 	if err != nil {
-		p.add(text.pointer, err.Error(), `write "${options.name}", "https://${options.name}" or "https://${options.name}.example.com"`)
+		p.add(text.pointer, err.Error(), `write "${options.name}", "https://${options.name}", "https://${options.name}.example.com" or "https://${options.name}:${options.port}"`)
 		return "", seemingScheme(text.str())
 	}
-	option, ok := p.m.Options.Lookup(t.option)
-	switch {
-	case !ok:
-		p.add(text.pointer, "options_schema declares no option "+t.option, p.suggestOption(t.option))
-	case option.Type != "string":
-		p.add(text.pointer, "the option "+t.option+" is not a text", `give it the type "string"`)
-	case !option.Required && option.Default == nil:
-		p.add(text.pointer, "the option "+t.option+" may be left out, and then there is no origin", "make it required, or give it a default")
+	for _, name := range t.options() {
+		kind := "string"
+		if name == t.port {
+			kind = "integer"
+		}
+		p.cites(text, name, kind)
 	}
 	if t.whole {
 		return t.text, "http"
 	}
 	scheme, _, _ = strings.Cut(t.text, "://")
 	return t.text, scheme
+}
+
+// cites checks that an option can be a part of an origin.
+func (p *parser) cites(at node, name, kind string) {
+	option, ok := p.m.Options.Lookup(name)
+	switch {
+	case !ok:
+		p.add(at.pointer, "options_schema declares no option "+name, p.suggestOption(name))
+	case option.Type != kind:
+		p.add(at.pointer, "the option "+name+" is not "+map[string]string{"string": "a text", "integer": "a whole number"}[kind], `give it the type "`+kind+`"`)
+	case !option.Required && option.Default == nil:
+		p.add(at.pointer, "the option "+name+" may be left out, and then there is no origin", "make it required, or give it a default")
+	}
 }
 
 // seemingScheme is the scheme of an origin that is wrong otherwise.
