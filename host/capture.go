@@ -263,7 +263,7 @@ func (r *run) captureCookies(o *outgoing, res *http.Response, rules []captureRul
 func (r *run) cookie(o *outgoing, session *credential, set *http.Cookie) (token string, s abi.Status) {
 	if set.Value == "" || set.MaxAge < 0 {
 		if session != nil {
-			r.jars.set(session, o.url, set)
+			r.jars.set(session, o.url, set, o.carried(session))
 		}
 		return "", abi.StatusOK
 	}
@@ -282,7 +282,7 @@ func (r *run) cookie(o *outgoing, session *credential, set *http.Cookie) (token 
 		value: func() ([]byte, error) { return value, nil },
 	}
 	if session != nil {
-		jar := r.jars.set(session, o.url, set)
+		jar := r.jars.set(session, o.url, set, o.carried(session))
 		h.kept = jar.State
 	}
 	return r.holdCaptured([]byte(set.Value), h)

@@ -31,6 +31,7 @@ func (r *run) conclude(err error) error {
 		r.strike(ctx)
 	}
 	rejected, settleErr := r.settle(ctx)
+	r.keepSessions(ctx)
 	slices.Sort(rejected)
 	if len(rejected) > 0 && d.Status == abi.Failed {
 		d, err = r.blameCredential(d, err, rejected)

@@ -81,6 +81,17 @@ func (o *outgoing) uses(c *credential, epoch int) {
 	}
 }
 
+// carried returns the epoch of a credential's value that the request carries,
+// -1 when it carries none.
+func (o *outgoing) carried(c *credential) int {
+	for _, use := range o.used {
+		if use.credential == c {
+			return use.epoch
+		}
+	}
+	return -1
+}
+
 func (r *run) open(head, body []byte, follows bool) (uint32, abi.Status) {
 	if s := r.checkOut(head, "the head of a request"); s != abi.StatusOK {
 		return 0, s

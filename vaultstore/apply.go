@@ -109,6 +109,12 @@ func checkVersion(c Capabilities, v Version) error {
 		return fmt.Errorf("%w: a reason may have %d bytes", ErrTooLarge, MaxReasonBytes)
 	case !utf8.ValidString(v.Reason):
 		return fmt.Errorf("%w: the reason is not UTF-8", ErrInvalid)
+	case len(v.Account) > MaxAccountBytes:
+		return fmt.Errorf("%w: an account's name may have %d bytes", ErrTooLarge, MaxAccountBytes)
+	case !utf8.ValidString(v.Account):
+		return fmt.Errorf("%w: the account's name is not UTF-8", ErrInvalid)
+	case len(value) >= minTelling && bytes.Contains([]byte(v.Account), value):
+		return fmt.Errorf("%w: the account's name holds the value", ErrInvalid)
 	case len(value) >= minTelling && bytes.Contains([]byte(v.Reason), value):
 		return fmt.Errorf("%w: the reason holds the value", ErrInvalid)
 	}

@@ -47,8 +47,11 @@ const (
 // Valid reports whether s is one of the statuses.
 func (s Status) Valid() bool { return s == Active || s == Suspect || s == Rejected }
 
-// MaxReasonBytes bounds [Version].Reason.
-const MaxReasonBytes = 512
+// The bounds of a [Version]'s texts.
+const (
+	MaxReasonBytes  = 512
+	MaxAccountBytes = 512
+)
 
 // Version is one value of a credential and what is known of it. Its times are
 // kept to the nanosecond, in UTC; a zero time is one that is not known.
@@ -61,6 +64,12 @@ type Version struct {
 	ExpiresAt    time.Time  `json:"expires_at,omitzero"`
 	LastUsed     time.Time  `json:"last_used,omitzero"`
 	LastVerified time.Time  `json:"last_verified,omitzero"`
+	// RotatedAt is when the source last changed the value by itself, as it does
+	// a session's cookies; ObtainedAt is then of what it was changed from.
+	RotatedAt time.Time `json:"rotated_at,omitzero"`
+	// Account is what the source called the account that the value is of, when
+	// it was last asked; "" when it never told. It is no secret.
+	Account string `json:"account,omitempty"`
 }
 
 // clone copies v as it is stored.
@@ -72,8 +81,8 @@ func (v Version) clone() Version {
 	return v
 }
 
-func (v *Version) times() [4]*time.Time {
-	return [4]*time.Time{&v.ObtainedAt, &v.ExpiresAt, &v.LastUsed, &v.LastVerified}
+func (v *Version) times() [5]*time.Time {
+	return [5]*time.Time{&v.ObtainedAt, &v.ExpiresAt, &v.LastUsed, &v.LastVerified, &v.RotatedAt}
 }
 
 // Entry is all that an address holds.

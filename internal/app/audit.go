@@ -112,6 +112,8 @@ func opWords(v host.Event) string {
 		return "Sallyport's own call for"
 	case "decision store", "repeats store":
 		return "a run stores"
+	case "vault rotate":
+		return "kept the new cookies of"
 	case "vault promote":
 		return "put into use"
 	}

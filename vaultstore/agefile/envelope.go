@@ -55,6 +55,8 @@ type version struct {
 	ExpiresAt    time.Time `json:"expires_at,omitzero"`
 	LastUsed     time.Time `json:"last_used,omitzero"`
 	LastVerified time.Time `json:"last_verified,omitzero"`
+	RotatedAt    time.Time `json:"rotated_at,omitzero"`
+	Account      string    `json:"account,omitempty"`
 }
 
 // slots pairs the stages with where they stand in v.
@@ -80,7 +82,7 @@ func encodeEnvelope(storeID string, e vaultstore.Entry, st state, now time.Time)
 				Value:      from.Value.Reveal(),
 				Provenance: string(from.Provenance), Status: string(from.Status), Reason: from.Reason,
 				ObtainedAt: from.ObtainedAt, ExpiresAt: from.ExpiresAt,
-				LastUsed: from.LastUsed, LastVerified: from.LastVerified,
+				LastUsed: from.LastUsed, LastVerified: from.LastVerified, RotatedAt: from.RotatedAt, Account: from.Account,
 			}
 		}
 	}
@@ -109,7 +111,7 @@ func decodeEnvelope(body []byte) (storeID string, e vaultstore.Entry, st state, 
 				Value:      vaultstore.NewSecret(from.Value),
 				Provenance: vaultstore.Provenance(from.Provenance), Status: vaultstore.Status(from.Status), Reason: from.Reason,
 				ObtainedAt: from.ObtainedAt, ExpiresAt: from.ExpiresAt,
-				LastUsed: from.LastUsed, LastVerified: from.LastVerified,
+				LastUsed: from.LastUsed, LastVerified: from.LastVerified, RotatedAt: from.RotatedAt, Account: from.Account,
 			}
 		}
 	}

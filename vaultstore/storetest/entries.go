@@ -39,6 +39,7 @@ func (s *suite) roundTrip() {
 		Value:      vaultstore.NewSecret([]byte("round trip")),
 		Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Suspect, Reason: "the source said 401",
 		ObtainedAt: day, ExpiresAt: day.Add(time.Hour), LastUsed: day.Add(time.Minute), LastVerified: day.Add(time.Second),
+		RotatedAt: day.Add(2 * time.Second), Account: "ada@example.org",
 	}
 	bare := version("bare")
 	bare.Status = ""

@@ -246,6 +246,8 @@ func differences(g, w vaultstore.Version) (members []string) {
 		"ExpiresAt":    g.ExpiresAt.Equal(w.ExpiresAt),
 		"LastUsed":     g.LastUsed.Equal(w.LastUsed),
 		"LastVerified": g.LastVerified.Equal(w.LastVerified),
+		"RotatedAt":    g.RotatedAt.Equal(w.RotatedAt),
+		"Account":      g.Account == w.Account,
 		"the zone":     g.ObtainedAt.Location() == time.UTC,
 	} {
 		if !same {

@@ -115,26 +115,38 @@ func (s State) Header(u *url.URL) string {
 type Jar struct {
 	jar *cookiejar.Jar
 
-	mu  sync.Mutex
-	all []Cookie
+	mu      sync.Mutex
+	base    State // what was loaded
+	all     []Cookie
+	changes map[key]time.Time // when each cookie was last set or ended
 }
+
+// key is what makes two cookies one (RFC 6265 section 5.3).
+type key struct{ name, domain, path string }
+
+func (c Cookie) key() key { return key{c.Name, c.Domain, c.Path} }
 
 // NewJar returns an empty jar.
 func NewJar() *Jar {
 	jar, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}) // never fails
-	return &Jar{jar: jar}
+	return &Jar{jar: jar, changes: map[key]time.Time{}}
 }
 
 // Load adds the cookies of a storage state, in place of those of their names.
 func (j *Jar) Load(s State) {
+	j.base = s
 	for _, c := range s.Cookies {
 		j.add(c)
 	}
 }
 
 // Set takes a cookie that the answer to a request for u set. One that ends a
-// cookie takes it away; past MaxCookies nothing is added.
+// cookie takes it away; past MaxCookies nothing is added. One for a domain that
+// u's host does not lie in is not taken, nor one for a public suffix.
 func (j *Jar) Set(u *url.URL, set *http.Cookie) {
+	if !within(u.Hostname(), set.Domain) {
+		return
+	}
 	c := Cookie{
 		Name: set.Name, Value: set.Value, Domain: strings.ToLower(u.Hostname()), Path: set.Path, Expires: -1,
 		HTTPOnly: set.HttpOnly, Secure: set.Secure, SameSite: sameSite(set.SameSite),
@@ -158,13 +170,27 @@ func (j *Jar) Set(u *url.URL, set *http.Cookie) {
 		c.Value = `"` + c.Value + `"` // the quotes are a part of it (RFC 6265 section 5.2)
 	}
 	j.add(c)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.changes[c.key()] = time.Now()
+}
+
+// within reports whether an answer of host may set cookies for domain (RFC 6265
+// section 5.3).
+func within(host, domain string) bool {
+	host, domain = strings.ToLower(host), strings.TrimPrefix(strings.ToLower(domain), ".")
+	if domain == "" || domain == host {
+		return true
+	}
+	suffix, _ := publicsuffix.PublicSuffix(domain)
+	return suffix != domain && strings.HasSuffix(host, "."+domain)
 }
 
 func (j *Jar) add(c Cookie) {
 	gone := c.Value == "" || c.Expires >= 0 && c.Expires <= float64(time.Now().Unix())
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.all = slices.DeleteFunc(j.all, func(o Cookie) bool { return o.Name == c.Name && o.Domain == c.Domain && o.Path == c.Path })
+	j.all = slices.DeleteFunc(j.all, func(o Cookie) bool { return o.key() == c.key() })
 	if !gone && len(j.all) < MaxCookies {
 		j.all = append(j.all, c)
 	}
