@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 )
 
 // The bounds on a module. The engines of browsers have the same or higher
@@ -41,6 +40,7 @@ const (
 	MaxTableEntries = 1 << 20
 	// MaxMemoryPages is the whole of a 32-bit memory.
 	MaxMemoryPages = 65_536
+	MaxSections    = 1_000 // custom ones among them
 )
 
 // ErrModule is wrapped by every error of [Parse].
@@ -94,51 +94,69 @@ type Module struct {
 	// largest, -1 when the module states none.
 	MemoryMin, MemoryMax int64
 
-	tables []table
-	// The table section: where its size stands, and its end.
-	tableHead, tableTo int
+	Types []FuncType
+	// Funcs has the type of each function, imports first.
+	Funcs []uint32
+	// How many functions and globals are imported, and how many globals there
+	// are with them.
+	ImportedFuncs, ImportedGlobals, Globals int
+	Sections                                []Section
 
-	types  []FuncType
-	funcs  []uint32 // type of each function, imports first
+	tables []table
 	bodies int
+}
+
+// Section says where a section stands in the module: its id at Head, its
+// content from From to To.
+type Section struct {
+	ID             int
+	Head, From, To int
 }
 
 // The ids of sections, in the order in which they must come.
 const (
-	secCustom = iota
-	secType
-	secImport
-	secFunction
-	secTable
-	secMemory
-	secGlobal
-	secExport
-	secStart
-	secElement
-	secCode
-	secData
-	secDataCount
+	SecCustom = iota
+	SecType
+	SecImport
+	SecFunction
+	SecTable
+	SecMemory
+	SecGlobal
+	SecExport
+	SecStart
+	SecElement
+	SecCode
+	SecData
+	SecDataCount
 )
 
 // order ranks the sections: data count stands before code.
-var order = [...]int{secType: 1, secImport: 2, secFunction: 3, secTable: 4, secMemory: 5, secGlobal: 6,
-	secExport: 7, secStart: 8, secElement: 9, secDataCount: 10, secCode: 11, secData: 12}
+var order = [...]int{SecType: 1, SecImport: 2, SecFunction: 3, SecTable: 4, SecMemory: 5, SecGlobal: 6,
+	SecExport: 7, SecStart: 8, SecElement: 9, SecDataCount: 10, SecCode: 11, SecData: 12}
 
 // Parse reads module.
 func Parse(module []byte) (*Module, error) {
-	r := &reader{b: module}
-	if string(r.bytes(8)) != "\x00asm\x01\x00\x00\x00" {
+	r := &Reader{B: module}
+	if string(r.Bytes(8)) != "\x00asm\x01\x00\x00\x00" {
 		return nil, fmt.Errorf("%w: it does not begin as WebAssembly, version 1", ErrModule)
 	}
 	m := &Module{MemoryMax: -1}
-	for last := 0; r.err == nil && r.at < len(r.b); {
-		id, head := r.byte(), r.at
-		size := r.u32()
-		body := &reader{b: r.bytes(int(size)), base: r.at - int(size)}
-		if r.err != nil {
+	for last := 0; r.Err == nil && r.At < len(r.B); {
+		head := r.At
+		id := r.Byte()
+		size := r.U32()
+		body := &Reader{B: r.Bytes(int(size)), Base: r.At - int(size)}
+		if r.Err != nil {
 			break
 		}
-		if id == secCustom {
+		if len(m.Sections) == MaxSections {
+			return nil, fmt.Errorf("%w: it has more than %d sections", ErrModule, MaxSections)
+		}
+		m.Sections = append(m.Sections, Section{ID: int(id), Head: head, From: body.Base, To: r.At})
+		if id == SecCustom {
+			if body.Name(); body.Err != nil {
+				return nil, fmt.Errorf("%w: custom section: %w", ErrModule, body.Err)
+			}
 			continue
 		}
 		if int(id) >= len(order) {
@@ -148,16 +166,13 @@ func Parse(module []byte) (*Module, error) {
 			return nil, fmt.Errorf("%w: section %d comes twice or out of order", ErrModule, id)
 		}
 		last = order[id]
-		if id == secTable {
-			m.tableHead, m.tableTo = head, r.at
-		}
 		m.section(int(id), body)
-		if body.err != nil {
-			return nil, fmt.Errorf("%w: section %d: %w", ErrModule, id, body.err)
+		if body.Err != nil {
+			return nil, fmt.Errorf("%w: section %d: %w", ErrModule, id, body.Err)
 		}
 	}
-	if r.err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrModule, r.err)
+	if r.Err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrModule, r.Err)
 	}
 	if m.bodies != m.Functions {
 		return nil, fmt.Errorf("%w: it declares %d functions and has code for %d", ErrModule, m.Functions, m.bodies)
@@ -165,36 +180,36 @@ func Parse(module []byte) (*Module, error) {
 	return m, nil
 }
 
-func (m *Module) section(id int, r *reader) {
+func (m *Module) section(id int, r *Reader) {
 	switch id {
-	case secType:
-		r.vector(MaxTypes, "types", func() { m.types = append(m.types, r.funcType()) })
-	case secImport:
-		r.vector(MaxImports, "imports", func() { m.imports(r) })
-	case secFunction:
-		r.vector(MaxFunctions, "functions", func() { m.addFunc(r); m.Functions++ })
-	case secTable:
-		r.vector(MaxTables, "tables", func() { m.addTable(r) })
-	case secMemory:
-		r.vector(MaxMemories, "memories", func() { m.MemoryMin, m.MemoryMax = r.memory() })
-	case secExport:
-		r.vector(MaxExports, "exports", func() { m.exports(r) })
-	case secStart:
-		r.u32()
+	case SecType:
+		r.Vector(MaxTypes, "types", func() { m.Types = append(m.Types, r.funcType()) })
+	case SecImport:
+		r.Vector(MaxImports, "imports", func() { m.imports(r) })
+	case SecFunction:
+		r.Vector(MaxFunctions, "functions", func() { m.addFunc(r); m.Functions++ })
+	case SecTable:
+		r.Vector(MaxTables, "tables", func() { m.addTable(r) })
+	case SecMemory:
+		r.Vector(MaxMemories, "memories", func() { m.MemoryMin, m.MemoryMax = r.memory() })
+	case SecExport:
+		r.Vector(MaxExports, "exports", func() { m.exports(r) })
+	case SecStart:
+		r.U32()
 		m.HasStart = true
-	case secCode:
-		r.vector(MaxFunctions, "function bodies", func() { r.locals(); m.bodies++ })
-	case secGlobal:
-		r.count(MaxGlobals, "globals")
+	case SecCode:
+		r.Vector(MaxFunctions, "function bodies", func() { r.body(); m.bodies++ })
+	case SecGlobal:
+		m.Globals += int(r.Count(MaxGlobals, "globals"))
 		return // initialisers are the engine's to read
-	case secElement, secData:
-		r.count(MaxSegments, "segments")
+	case SecElement, SecData:
+		r.Count(MaxSegments, "segments")
 		return
-	case secDataCount:
-		r.count(MaxSegments, "segments")
+	case SecDataCount:
+		r.Count(MaxSegments, "segments")
 	}
-	if r.err == nil && r.at != len(r.b) {
-		r.fail("it is longer than what is in it")
+	if r.Err == nil && r.At != len(r.B) {
+		r.Fail("it is longer than what is in it")
 	}
 }
 
@@ -204,10 +219,10 @@ type table struct {
 	low, high int64
 }
 
-func (m *Module) addTable(r *reader) {
-	t := table{elem: r.byte()}
+func (m *Module) addTable(r *Reader) {
+	t := table{elem: r.Byte()}
 	if t.elem != 0x70 && t.elem != 0x6f {
-		r.fail("a table of something else than references")
+		r.Fail("a table of something else than references")
 	}
 	t.low, t.high = r.limits()
 	total := t.low
@@ -215,10 +230,10 @@ func (m *Module) addTable(r *reader) {
 		total += other.low
 	}
 	if total > MaxTableEntries {
-		r.fail("its tables have more than %d entries", MaxTableEntries)
+		r.Fail("its tables have more than %d entries", MaxTableEntries)
 	}
 	if t.high >= 0 && t.high < t.low {
-		r.fail("a table's size is not possible")
+		r.Fail("a table's size is not possible")
 	}
 	m.tables = append(m.tables, t)
 }
@@ -227,10 +242,18 @@ func (m *Module) addTable(r *reader) {
 // they grow by [MaxTableEntries] together at most. module is what was parsed;
 // it is not changed. All else stays, byte for byte.
 func (m *Module) Clamp(module []byte) []byte {
-	if len(m.tables) == 0 {
-		return module
+	for _, s := range m.Sections {
+		if s.ID == SecTable {
+			content := m.ClampedTables()
+			return slices.Concat(module[:s.Head], []byte{SecTable}, leb(uint32(len(content))), content, module[s.To:])
+		}
 	}
-	room := int64(MaxTableEntries / len(m.tables))
+	return module
+}
+
+// ClampedTables is the content of the table section with those maxima.
+func (m *Module) ClampedTables() []byte {
+	room := int64(MaxTableEntries / max(1, len(m.tables)))
 	content := leb(uint32(len(m.tables)))
 	for _, t := range m.tables {
 		high := t.low + room
@@ -241,51 +264,54 @@ func (m *Module) Clamp(module []byte) []byte {
 		content = append(content, leb(uint32(t.low))...)
 		content = append(content, leb(uint32(high))...)
 	}
-	return slices.Concat(module[:m.tableHead], leb(uint32(len(content))), content, module[m.tableTo:])
+	return content
 }
 
 func leb(n uint32) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 
-func (m *Module) addFunc(r *reader) {
-	index := r.u32()
-	if r.err == nil && int64(index) >= int64(len(m.types)) {
-		r.fail("a function has type %d of %d", index, len(m.types))
+func (m *Module) addFunc(r *Reader) {
+	index := r.U32()
+	if r.Err == nil && int64(index) >= int64(len(m.Types)) {
+		r.Fail("a function has type %d of %d", index, len(m.Types))
 		return
 	}
-	m.funcs = append(m.funcs, index)
+	m.Funcs = append(m.Funcs, index)
 }
 
-func (m *Module) imports(r *reader) {
-	im := Import{Module: r.name(), Name: r.name(), Kind: Kind(r.byte())}
+func (m *Module) imports(r *Reader) {
+	im := Import{Module: r.Name(), Name: r.Name(), Kind: Kind(r.Byte())}
 	switch im.Kind {
 	case KindFunc:
 		m.addFunc(r)
-		if r.err == nil {
-			im.Type = m.types[m.funcs[len(m.funcs)-1]]
+		m.ImportedFuncs++
+		if r.Err == nil {
+			im.Type = m.Types[m.Funcs[len(m.Funcs)-1]]
 		}
 	case KindTable:
-		r.byte()
+		r.Byte()
 		r.limits()
 	case KindMemory:
 		r.memory()
 	case KindGlobal:
-		r.byte()
-		r.byte()
+		r.Byte()
+		r.Byte()
+		m.ImportedGlobals++
+		m.Globals++
 	default:
-		r.fail("an import of unknown %v", im.Kind)
+		r.Fail("an import of unknown %v", im.Kind)
 	}
 	m.Imports = append(m.Imports, im)
 }
 
-func (m *Module) exports(r *reader) {
-	ex := Export{Name: r.name(), Kind: Kind(r.byte())}
-	index := r.u32()
-	if r.err == nil && ex.Kind == KindFunc {
-		if int64(index) >= int64(len(m.funcs)) {
-			r.fail("an export of function %d of %d", index, len(m.funcs))
+func (m *Module) exports(r *Reader) {
+	ex := Export{Name: r.Name(), Kind: Kind(r.Byte())}
+	index := r.U32()
+	if r.Err == nil && ex.Kind == KindFunc {
+		if int64(index) >= int64(len(m.Funcs)) {
+			r.Fail("an export of function %d of %d", index, len(m.Funcs))
 			return
 		}
-		ex.Type = m.types[m.funcs[index]]
+		ex.Type = m.Types[m.Funcs[index]]
 	}
 	m.Exports = append(m.Exports, ex)
 }
@@ -298,122 +324,4 @@ func (m *Module) Export(name string) (Export, bool) {
 		}
 	}
 	return Export{}, false
-}
-
-// reader reads with a sticky error: after the first, everything is zero.
-type reader struct {
-	b    []byte
-	at   int
-	base int // offset of b in the module, for messages
-	err  error
-}
-
-func (r *reader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf("at byte %d: %s", r.base+r.at, fmt.Sprintf(format, args...))
-	}
-}
-
-func (r *reader) bytes(n int) []byte {
-	if r.err != nil || n < 0 || n > len(r.b)-r.at {
-		r.fail("it ends early")
-		return nil
-	}
-	r.at += n
-	return r.b[r.at-n : r.at]
-}
-
-func (r *reader) byte() byte {
-	if b := r.bytes(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-// u32 reads an unsigned LEB128 of at most five bytes.
-func (r *reader) u32() uint32 {
-	var v uint64
-	for shift := 0; shift < 35; shift += 7 {
-		c := r.byte()
-		v |= uint64(c&0x7f) << shift
-		if c < 0x80 {
-			if v > 1<<32-1 {
-				break
-			}
-			return uint32(v)
-		}
-	}
-	r.fail("a number does not fit 32 bits")
-	return 0
-}
-
-func (r *reader) count(limit int, what string) uint32 {
-	n := r.u32()
-	if r.err == nil && n > uint32(limit) {
-		r.fail("it has %d %s, this host takes %d", n, what, limit)
-		return 0
-	}
-	return n
-}
-
-func (r *reader) vector(limit int, what string, each func()) {
-	for n := r.count(limit, what); n > 0 && r.err == nil; n-- {
-		each()
-	}
-}
-
-func (r *reader) name() string {
-	b := r.bytes(int(r.count(MaxNameBytes, "bytes in a name")))
-	if !utf8.Valid(b) {
-		r.fail("a name is not UTF-8")
-	}
-	return string(b)
-}
-
-func (r *reader) funcType() FuncType {
-	if r.byte() != 0x60 {
-		r.fail("a type is not a function's")
-	}
-	params := r.bytes(int(r.count(MaxParams, "parameters")))
-	return FuncType{Params: params, Results: r.bytes(int(r.count(MaxParams, "results")))}
-}
-
-func (r *reader) limits() (low, high int64) {
-	flags := r.byte()
-	if flags > 1 {
-		r.fail("shared or 64-bit memories and tables are not taken")
-	}
-	low, high = int64(r.u32()), -1
-	if flags == 1 {
-		high = int64(r.u32())
-	}
-	return low, high
-}
-
-func (r *reader) memory() (low, high int64) {
-	low, high = r.limits()
-	if low > MaxMemoryPages || high > MaxMemoryPages || high >= 0 && high < low {
-		r.fail("a memory's size is not possible")
-	}
-	return low, high
-}
-
-// locals reads one function body as far as its locals, and skips the code.
-func (r *reader) locals() {
-	body := reader{b: r.bytes(int(r.u32())), base: r.base + r.at}
-	if r.err != nil {
-		return
-	}
-	var total uint64
-	for n := body.u32(); n > 0 && body.err == nil; n-- {
-		total += uint64(body.u32())
-		body.byte()
-		if total > MaxLocals {
-			r.fail("a function has more than %d locals", MaxLocals)
-			return
-		}
-	}
-	if body.err != nil {
-		r.err = body.err
-	}
 }
