@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -101,6 +102,15 @@ func texts() map[string][]byte {
 	out["utf-16"] = wideText
 	out["prose"] = []byte(prose(rnd, size))
 	out["percent"] = []byte(each("%%%02X")(prose(rnd, size/3)))
+	out["binary"] = make([]byte, size)
+	for i := range out["binary"] {
+		out["binary"][i] = byte(rnd.Uint32())
+	}
+	foreign := strings.Repeat("Съешь же ещё этих мягких французских булок. Größe naïve 鍵は秘密です ", size/400)
+	out["json unicode"] = []byte(jsonU(foreign))
+	out["quoted"] = []byte(wrap(75, "=\r\n", each("=%02X"))(foreign))
+	out["entities"] = []byte(eachRune("&#%d;")(foreign))
+	out["query"] = []byte(url.QueryEscape(strings.Repeat(foreign+prose(rnd, 400)+"&a=b/c", 8)))
 	out["percent twice"] = []byte(each("%%25%02X")(prose(rnd, size/5)))
 	return out
 }

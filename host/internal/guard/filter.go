@@ -29,14 +29,15 @@ type filter struct {
 	window, stride int
 	bitmap         []uint64
 	shift          uint
-	// The grams behind the bitmap: refs[starts[b]:starts[b+1]] have the
-	// bucket b.
-	starts []uint32
-	refs   []ref
-	mask   uint32
+	// The grams behind the bitmap: heads has the first ref of each bucket, and
+	// each the next, one more than the index; 0 ends them.
+	heads []uint32
+	refs  []ref
 	// inside has the characters of all windows, near those that an escape
 	// and what follows it may be read as: any other needs no further look.
 	inside, near [256]bool
+	// high is set when one beyond ASCII is inside.
+	high bool
 	// first has the characters that a window begins with, and pairs those
 	// that follow each other in one: a bit for the second, by the first.
 	first [256]bool
@@ -46,64 +47,67 @@ type filter struct {
 // ref says that a gram stands in a pattern at an offset.
 type ref struct {
 	gram    uint32
+	next    uint32
 	pattern int32
 	offset  int32
 }
 
+const (
+	minBits, maxBits = 15, 20 // of the bitmap's size
+	sparse           = 64     // bits of it for each ref: some 1 % are set
+	crowd            = 2      // refs in a bucket, on average
+)
+
 func hash(key uint32) uint32 { return key * 0x9e3779b1 }
 
-func newFilter(patterns []pattern) filter {
-	f := filter{window: maxWindow, shift: 32 - 15}
-	for _, p := range patterns {
-		f.window = min(f.window, len(p.text))
-	}
+// narrow makes the window no wider than a form of n characters. The grams of
+// those that were added before it are more than is needed.
+func (f *filter) narrow(n int) {
+	f.window = min(f.window, n)
 	f.stride = f.window - gramLen + 1
-	for at, p := range patterns {
-		for i := range f.stride {
-			f.refs = append(f.refs, ref{gramOf(p.text[i:]), int32(at), int32(i)})
-		}
-		f.first[p.text[0]] = true
-		for i := range f.window {
-			if c := p.text[i]; i > 0 {
-				f.pairs[p.text[i-1]][c>>6] |= 1 << (c & 63)
-			}
-			f.inside[p.text[i]] = true
-			f.near[p.text[i]] = f.near[p.text[i]] || i < 2*gramLen-1
-		}
-	}
-	size := bits.Len(uint(64 * len(f.refs))) // some 1 % of the bits set
-	f.shift = 32 - uint(min(max(size, 15), 20))
-	f.bitmap = make([]uint64, 1<<(32-f.shift)/64)
-	f.index()
-	return f
 }
 
-// index sorts refs into buckets and sets the bitmap.
-func (f *filter) index() {
-	buckets := 1 << bits.Len(uint(len(f.refs)))
-	f.mask = uint32(buckets - 1)
-	slices.SortFunc(f.refs, func(a, b ref) int {
-		if x, y := f.bucket(a.gram), f.bucket(b.gram); x != y {
-			return int(x) - int(y)
-		}
-		if a.gram != b.gram {
-			return int(int64(a.gram) - int64(b.gram))
-		}
-		return int(a.pattern - b.pattern)
-	})
-	f.starts = make([]uint32, buckets+1)
-	for i, r := range f.refs {
-		f.starts[f.bucket(r.gram)+1]++
-		if i == 0 || r.gram != f.refs[i-1].gram {
-			f.variants(r.gram, 0)
-		}
+// add adds the grams of a pattern; index is to follow.
+func (f *filter) add(p string, at int32) {
+	for i := range f.stride {
+		f.refs = append(f.refs, ref{gram: gramOf(p[i:]), pattern: at, offset: int32(i)})
 	}
-	for i := range buckets {
-		f.starts[i+1] += f.starts[i]
+	f.first[p[0]] = true
+	for i := range f.window {
+		c := p[i]
+		if i > 0 {
+			f.pairs[p[i-1]][c>>6] |= 1 << (c & 63)
+		}
+		f.inside[c] = true
+		f.near[c] = f.near[c] || i < 2*gramLen-1
+		f.high = f.high || c >= 0x80
 	}
 }
 
-func (f *filter) bucket(gram uint32) uint32 { return hash(gram) >> 7 & f.mask }
+// index brings the bitmap and the heads up to date, after the first old refs.
+// What it changes is made anew, so that a copy of the filter stays as it is.
+func (f *filter) index(old int) {
+	size := min(max(bits.Len(uint(sparse*len(f.refs))), minBits), maxBits)
+	if len(f.bitmap) < 1<<size/64 {
+		size = min(size+1, maxBits) // room for more
+		f.shift = 32 - uint(size)
+		f.bitmap = make([]uint64, 1<<size/64)
+		f.refs = slices.Clone(f.refs)
+		f.heads = make([]uint32, max(1<<bits.Len(uint(len(f.refs))/crowd), 1<<size/sparse/crowd))
+		old = 0
+	} else {
+		f.bitmap = slices.Clone(f.bitmap)
+		f.heads = slices.Clone(f.heads)
+	}
+	for i := old; i < len(f.refs); i++ {
+		r := &f.refs[i]
+		head := &f.heads[f.bucket(r.gram)]
+		r.next, *head = *head, uint32(i+1)
+		f.variants(r.gram, 0)
+	}
+}
+
+func (f *filter) bucket(gram uint32) uint32 { return hash(gram) >> 7 & uint32(len(f.heads)-1) }
 
 // variants sets the bit of every text that is canonically the same gram.
 func (f *filter) variants(gram uint32, at uint) {
@@ -144,11 +148,9 @@ func (f *filter) mayEnd(text []byte, e int) bool {
 	return f.inside[c] && (f.first[c] || f.goesOn(text, e-1, c))
 }
 
-// find returns the refs of a gram; there may be others among them.
-func (f *filter) find(gram uint32) []ref {
-	b := f.bucket(gram)
-	return f.refs[f.starts[b]:f.starts[b+1]]
-}
+// find returns one more than the index of the first ref in the bucket of a
+// gram.
+func (f *filter) find(gram uint32) uint32 { return f.heads[f.bucket(gram)] }
 
 // gramOf returns the gram of four canonical characters.
 func gramOf(text string) uint32 {

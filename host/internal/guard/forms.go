@@ -13,14 +13,19 @@ import (
 )
 
 // form is one way to write a value, in canonical characters.
-type form struct{ name, text string }
+type form struct {
+	name, text string
+	layers     []layer
+}
+
+type layer struct{}
 
 // forms returns the forms of a Strong value that differ by more than escapes,
 // case and line breaks, the plainest first.
 func forms(value []byte) []form {
 	var out []form
 	add := func(name string, text []byte) {
-		out = append(out, form{name, string(canonical(text))})
+		out = append(out, form{name: name, text: string(canonical(text))})
 	}
 	for _, v := range spellings(value) {
 		add(v.name, []byte(v.text))
@@ -58,11 +63,11 @@ func forms(value []byte) []form {
 // ASCII are the raw form already.
 func spellings(value []byte) []form {
 	text := string(value)
-	out := []form{{"raw", text}}
+	out := []form{{name: "raw", text: text}}
 	if isASCII(text) || !utf8.ValidString(text) {
 		return out
 	}
-	out = append(out, form{"raw", strings.ToLower(text)}, form{"raw", strings.ToUpper(text)})
+	out = append(out, form{name: "raw", text: strings.ToLower(text)}, form{name: "raw", text: strings.ToUpper(text)})
 	var narrow, little, big []byte
 	for _, r := range text {
 		if r > unicode.MaxLatin1 {
@@ -72,13 +77,13 @@ func spellings(value []byte) []form {
 		narrow = append(narrow, byte(r))
 	}
 	for _, w := range wideOf(value) {
-		out = append(out, form{"utf-16", string(w)})
+		out = append(out, form{name: "utf-16", text: string(w)})
 	}
 	for _, r := range text {
 		little = append(little, byte(r), byte(r>>8), byte(r>>16))
 		big = append(big, byte(r>>16), byte(r>>8), byte(r))
 	}
-	return append(out, form{"latin-1", string(narrow)}, form{"utf-32", string(little)}, form{"utf-32", string(big)})
+	return append(out, form{name: "latin-1", text: string(narrow)}, form{name: "utf-32", text: string(little)}, form{name: "utf-32", text: string(big)})
 }
 
 func isASCII(s string) bool {
@@ -147,7 +152,7 @@ func nested(value []byte) []form {
 	var out []form
 	add := func(name, encoded string) {
 		if encoded != text {
-			out = append(out, form{name, encoded})
+			out = append(out, form{name: name, text: encoded})
 		}
 	}
 	for _, part := range base64Of(value) {

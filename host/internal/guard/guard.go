@@ -51,7 +51,11 @@
 // goroutine.
 package guard
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+	"sync/atomic"
+)
 
 // Bounds of the search.
 const (
@@ -114,8 +118,16 @@ type Set struct {
 	patterns []pattern
 	weak     []weak
 	filter   filter
-	// first lists the patterns by their first character.
-	first [256][]int32
+	// first has the newest pattern by its first character, as 1 more than its
+	// index; each has the next.
+	first [256]int32
+	// count is how many secrets there were, gone those that are no more.
+	count int
+	gone  []bool
+	*shared
+	// extended is set when what is behind patterns and filter.refs is another
+	// set's.
+	extended *atomic.Bool
 }
 
 // pattern is one form of a Strong value in canonical characters.
@@ -126,7 +138,10 @@ type pattern struct {
 	form   string
 	// escaped is form when it was not written plainly.
 	escaped string
-	stop    bool
+	// layers say how the form is written.
+	layers []layer
+	stop   bool
+	next   int32 // by first character
 }
 
 // weak is one Weak value.
@@ -138,40 +153,85 @@ type weak struct {
 
 // New compiles secrets. Those of strength [None] are left out.
 func New(secrets []Secret) *Set {
-	s := &Set{}
-	known := make(map[string]int)
-	for i, secret := range secrets {
-		switch value := trim(secret.Value); Rate(value) {
-		case Weak:
-			s.weak = append(s.weak, weak{value: bytes.Clone(value), secret: i, name: secret.Name})
-		case Strong:
-			for _, f := range forms(value) {
-				s.add(known, f, i, secret)
-			}
-		}
-	}
-	for i, p := range s.patterns {
-		s.first[p.text[0]] = append(s.first[p.text[0]], int32(i))
-	}
-	s.filter = newFilter(s.patterns)
+	s := &Set{filter: filter{window: maxWindow}, shared: &shared{}, extended: new(atomic.Bool)}
+	s.add(secrets)
 	return s
 }
 
-// add adds a form, once. Two secrets that share it share its fate.
-func (s *Set) add(known map[string]int, f form, index int, secret Secret) {
-	if len(f.text) < MinForm {
-		return
+// With returns the set with one more secret, whose index is the number of those
+// that there were before. It costs far less than to compile all anew.
+func (s *Set) With(secret Secret) *Set {
+	if s == nil || s.shared == nil {
+		return New([]Secret{secret})
 	}
-	if at, ok := known[f.text]; ok {
-		s.patterns[at].stop = s.patterns[at].stop || secret.Stop
-		return
+	more := *s
+	if more.extended = new(atomic.Bool); !s.extended.CompareAndSwap(false, true) {
+		more.patterns, more.filter.refs, more.weak = slices.Clip(s.patterns), slices.Clip(s.filter.refs), slices.Clip(s.weak)
 	}
-	known[f.text] = len(s.patterns)
-	s.patterns = append(s.patterns, pattern{
-		text: f.text, secret: index, name: secret.Name, stop: secret.Stop,
-		form: f.name, escaped: f.name + ", escaped",
-	})
+	more.add([]Secret{secret})
+	return &more
 }
+
+// Without returns the set that does not look for one of its secrets. The others
+// keep their indices. What it held stays in memory until the set is compiled
+// anew.
+func (s *Set) Without(secret int) *Set {
+	less := *s
+	less.extended = new(atomic.Bool)
+	less.patterns, less.filter.refs, less.weak = slices.Clip(s.patterns), slices.Clip(s.filter.refs), slices.Clip(s.weak)
+	less.gone = make([]bool, s.count)
+	copy(less.gone, s.gone)
+	less.gone[secret] = true
+	return &less
+}
+
+// add adds secrets to a set that nobody else has yet.
+func (s *Set) add(secrets []Secret) {
+	var fresh []pattern
+	for _, secret := range secrets {
+		switch value := trim(secret.Value); Rate(value) {
+		case Weak:
+			s.weak = append(s.weak, weak{value: bytes.Clone(value), secret: s.count, name: secret.Name})
+		case Strong:
+			fresh = s.compile(fresh, secret, value)
+		}
+		s.count++
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	for _, p := range fresh {
+		s.filter.narrow(len(p.text))
+	}
+	old := len(s.filter.refs)
+	for _, p := range fresh {
+		at := int32(len(s.patterns))
+		first := &s.first[p.text[0]]
+		p.next, *first = *first, at+1
+		s.patterns = append(s.patterns, p)
+		s.filter.add(p.text, at)
+	}
+	s.filter.index(old)
+}
+
+// compile appends the forms of a value, each once.
+func (s *Set) compile(fresh []pattern, secret Secret, value []byte) []pattern {
+	known := make(map[string]bool)
+	for _, f := range forms(value) {
+		if len(f.text) < MinForm || known[f.text] {
+			continue
+		}
+		known[f.text] = true
+		fresh = append(fresh, pattern{
+			text: f.text, secret: s.count, name: secret.Name, stop: secret.Stop,
+			form: f.name, escaped: f.name + ", escaped", layers: f.layers,
+		})
+	}
+	return fresh
+}
+
+// lives reports whether a secret is still looked for.
+func (s *Set) lives(secret int) bool { return secret >= len(s.gone) || !s.gone[secret] }
 
 // Empty reports whether there is nothing to search for.
 func (s *Set) Empty() bool {
@@ -183,7 +243,8 @@ func (s *Set) Find(text []byte) (Hit, bool) {
 	if s.Empty() {
 		return Hit{}, false
 	}
-	sc := scan{set: s, text: text, final: true, before: -1}
+	sc := s.borrow(text)
+	defer s.giveBack(sc)
 	sc.run()
 	if h, _, ok := sc.next(0); ok {
 		return h, true
@@ -199,7 +260,8 @@ func (s *Set) Scrub(dst, text []byte, put func(Hit) []byte) (out []byte, hits in
 	if s.Empty() {
 		return append(dst, text...), 0, nil
 	}
-	sc := scan{set: s, text: text, final: true, before: -1}
+	sc := s.borrow(text)
+	defer s.giveBack(sc)
 	sc.run()
 	out, _, hits, stop = sc.emit(dst, 0, put)
 	return out, hits, stop

@@ -366,7 +366,7 @@ func TestEffort(t *testing.T) {
 	}
 	set := New(all)
 	for name, text := range texts() {
-		sc := scan{set: set, text: text, final: true, before: -1}
+		sc := set.borrow(text)
 		sc.run()
 		if sc.excess || len(sc.found) > 0 || sc.read.steps > effort*len(text)/8 {
 			t.Errorf("%s: %d steps for %d bytes, %d hits", name, sc.read.steps, len(text), len(sc.found))

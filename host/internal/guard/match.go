@@ -4,7 +4,7 @@ import "unicode/utf8"
 
 // match tries one pattern from q, in all ways, and takes the longest.
 func (sc *scan) match(q int, at int32) {
-	if sc.excess {
+	if sc.excess || !sc.set.lives(sc.set.patterns[at].secret) {
 		return
 	}
 	m := matching{scan: sc, pattern: sc.set.patterns[at].text, best: -1}

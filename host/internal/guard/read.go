@@ -15,8 +15,11 @@ type reader struct {
 	deep bool
 	// steps counts the work.
 	steps  int
-	memory [64]memory
+	memory []memory // nil until there is something to remember
+	dirty  bool
 }
+
+const memories = 64
 
 // memory is what was read at a position. Its p is one more; 0 is none.
 type memory struct {
@@ -85,7 +88,11 @@ func (r *reader) at(p, depth int, out *readings) {
 // remembered is at for a byte that introduces escapes. What is read there is
 // read again from near places.
 func (r *reader) remembered(p, depth int, out *readings) {
-	m := &r.memory[(p<<2|depth)%len(r.memory)]
+	if r.memory == nil {
+		r.memory = make([]memory, memories)
+	}
+	r.dirty = true
+	m := &r.memory[(p<<2|depth)%memories]
 	if m.p != p+1 || m.depth != depth {
 		var fresh memory
 		cut := r.cut
@@ -104,8 +111,11 @@ func (r *reader) remembered(p, depth int, out *readings) {
 // reset begins another text.
 func (r *reader) reset(text []byte) {
 	r.text, r.cut, r.deep, r.steps = text, false, false, 0
-	for i := range r.memory {
-		r.memory[i].p = 0
+	if r.dirty {
+		r.dirty = false
+		for i := range r.memory {
+			r.memory[i].p = 0
+		}
 	}
 }
 

@@ -14,20 +14,22 @@ const (
 // byte, and never more than the longest form can take. It is for one
 // goroutine.
 type Stream struct {
-	scan scan
-	put  func(Hit) []byte
+	set *Set
+	put func(Hit) []byte
 	// held is what was not given out yet, wait how long it should get before
 	// it is worth another look.
 	held []byte
 	wait int
 	base int
-	stop *Hit
+	// before is the byte before held, or -1.
+	before int
+	stop   *Hit
 }
 
 // Stream begins a text. put returns what takes the place of a hit; with nil
 // every hit stops.
 func (s *Set) Stream(put func(Hit) []byte) *Stream {
-	return &Stream{scan: scan{set: s, before: -1}, put: put}
+	return &Stream{set: s, put: put, before: -1}
 }
 
 // Next takes a chunk and appends to dst what may pass on. After a hit that
@@ -60,32 +62,32 @@ func (t *Stream) Rest(dst []byte) (out []byte, stop *Hit) {
 // What was given out is not searched again, what is held back is. Hits are
 // told by the indices of the new set.
 func (t *Stream) Renew(s *Set) {
-	t.scan.set = s
+	t.set = s
 	t.wait = 0
 }
 
 // search gives out what is decided of text, and holds the rest. text may be
 // t.held.
 func (t *Stream) search(dst, text []byte, final bool) (out []byte, stop *Hit) {
-	sc := &t.scan
 	done := len(text)
-	if sc.set.Empty() {
+	if t.set.Empty() {
 		out = append(dst, text...)
 	} else {
-		sc.text, sc.final = text, final
+		sc := t.set.borrow(text)
+		sc.final, sc.before = final, t.before
 		sc.run()
 		out, done, _, stop = sc.emit(dst, t.base, t.put)
+		t.set.giveBack(sc)
 	}
 	t.base += done
 	if done > 0 {
-		sc.before = int(text[done-1])
+		t.before = int(text[done-1])
 	}
 	t.stop = stop
 	if stop != nil {
 		done = len(text)
 	}
 	t.retain(text[done:])
-	sc.text, sc.read.text = nil, nil
 	return out, stop
 }
 

@@ -5,6 +5,9 @@ import "bytes"
 // tokens finds a weak value.
 func (sc *scan) tokens(i int) {
 	value := sc.set.weak[i].value
+	if !sc.set.lives(sc.set.weak[i].secret) {
+		return
+	}
 	for q := 0; q < len(sc.text); q++ {
 		at := bytes.Index(sc.text[q:], value)
 		if at < 0 {
