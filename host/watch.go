@@ -32,7 +32,8 @@ type watch struct {
 
 // lookout is one state of a watch. It does not change.
 type lookout struct {
-	set    *guard.Set
+	set *guard.Set
+	// values are those of the set, by index; one that has gone is zero.
 	values []watched
 }
 
@@ -48,51 +49,67 @@ type watched struct {
 func (w *watch) add(h *holding, value []byte, never bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	next := &lookout{}
+	next := lookout{}
 	if old := w.now.Load(); old != nil {
-		for _, v := range old.values {
-			if v.holding == h && bytes.Equal(v.value, value) {
-				return true
-			}
+		next = *old
+	}
+	for _, v := range next.values {
+		if v.holding == h && bytes.Equal(v.value, value) {
+			return true
 		}
-		next.values = old.values[:len(old.values):len(old.values)]
 	}
 	if h.passing {
-		next.values = withoutOldest(next.values, h.kind())
-	} else if staying(next.values) >= maxWatched {
+		next.withoutOldest(h.kind())
+	} else if next.staying() >= maxWatched {
 		return false
 	}
-	next.values = append(next.values, watched{h, bytes.Clone(value), never})
-	secrets := make([]guard.Secret, len(next.values))
-	for i, v := range next.values {
-		secrets[i] = guard.Secret{Name: v.holding.name(), Value: v.value, Stop: v.never}
-	}
-	next.set = guard.New(secrets)
-	w.now.Store(next)
+	next.values = append(slices.Clip(next.values), watched{h, bytes.Clone(value), never})
+	next.set = next.set.With(next.values[len(next.values)-1].secret())
+	w.now.Store(&next)
 	return true
 }
 
-func staying(values []watched) (n int) {
-	for _, v := range values {
-		if !v.holding.passing {
+func (v watched) secret() guard.Secret {
+	return guard.Secret{Name: v.holding.name(), Value: v.value, Stop: v.never}
+}
+
+func (l *lookout) staying() (n int) {
+	for _, v := range l.values {
+		if v.holding != nil && !v.holding.passing {
 			n++
 		}
 	}
 	return n
 }
 
-// withoutOldest makes room for one more of a kind that comes and goes.
-func withoutOldest(values []watched, k kind) []watched {
-	first, n := 0, 0
-	for i, v := range slices.Backward(values) {
-		if v.holding.passing && v.holding.kind() == k {
+// withoutOldest makes room for one more of a kind that comes and goes. The set
+// is compiled anew when a good part of it is of what has gone: now and then, and
+// not with every signature.
+func (l *lookout) withoutOldest(k kind) {
+	first, n, gone := 0, 0, 0
+	for i, v := range slices.Backward(l.values) {
+		switch {
+		case v.holding == nil:
+			gone++
+		case v.holding.passing && v.holding.kind() == k:
 			first, n = i, n+1
 		}
 	}
 	if n < maxPassingWatched {
-		return values
+		return
 	}
-	return slices.Delete(slices.Clone(values), first, first+1)
+	l.values = slices.Clone(l.values)
+	l.values[first] = watched{}
+	if gone++; gone <= max(maxPassingWatched, len(l.values)/2) {
+		l.set = l.set.Without(first)
+		return
+	}
+	l.values = slices.DeleteFunc(l.values, func(v watched) bool { return v.holding == nil })
+	secrets := make([]guard.Secret, len(l.values))
+	for i, v := range l.values {
+		secrets[i] = v.secret()
+	}
+	l.set = guard.New(secrets)
 }
 
 // pass is add for what comes and goes.
@@ -119,7 +136,7 @@ func (w *watch) guards(origin manifests.Origin) bool {
 		return false
 	}
 	for _, v := range l.values {
-		if v.holding.goesTo(origin) {
+		if v.holding != nil && v.holding.goesTo(origin) {
 			return true
 		}
 	}

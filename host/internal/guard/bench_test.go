@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -142,5 +143,48 @@ func BenchmarkNew(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		New(secrets)
+	}
+}
+
+func BenchmarkWith(b *testing.B) {
+	for _, n := range []int{10, 100} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			rnd := rand.New(rand.NewPCG(8, 8))
+			var secrets []Secret
+			for range n {
+				secrets = append(secrets, Secret{Name: "S", Value: []byte(randomValue(rnd, 16+rnd.IntN(25)))})
+			}
+			base := New(secrets)
+			set, added := base, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				if added++; added == n {
+					set, added = base, 0
+				}
+				set = set.With(Secret{Name: "T", Value: []byte(randomValue(rnd, 40))})
+			}
+		})
+	}
+}
+
+// BenchmarkSmall is an answer of 16 KiB, from the beginning of its stream.
+func BenchmarkSmall(b *testing.B) {
+	set, text := New(tenSecrets()), texts()["json"][:16<<10]
+	dst := make([]byte, 0, 64<<10)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		t := set.Stream(nil)
+		out, _ := t.Next(dst[:0], text)
+		_, _ = t.Rest(out)
+	}
+}
+
+// BenchmarkFind is a header.
+func BenchmarkFind(b *testing.B) {
+	set, text := New(tenSecrets()), []byte("Thu, 01 Jan 1970 00:00:00 GMT")
+	b.ReportAllocs()
+	for b.Loop() {
+		set.Find(text)
 	}
 }

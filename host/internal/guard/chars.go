@@ -80,6 +80,17 @@ var roles = func() (t [256]uint16) {
 	return t
 }()
 
+// hexValues has the values of hexadecimal digits, and 0xff for what is none.
+var hexValues = func() (t [256]uint8) {
+	for c := range t {
+		t[c] = 0xff
+		if roles[c]&hexDigit != 0 {
+			t[c] = unhex(byte(c))
+		}
+	}
+	return t
+}()
+
 func unhex(c byte) byte {
 	if c <= '9' {
 		return c - '0'
@@ -111,11 +122,12 @@ func strip(value []byte) []byte {
 	return out
 }
 
-// canonical returns the canonical characters of value.
-func canonical(value []byte) []byte {
-	out := strip(value)
-	for i, c := range out {
-		out[i] = canon[c]
+// appendCanonical appends the canonical characters of value.
+func appendCanonical(dst, value []byte) []byte {
+	for _, c := range value {
+		if class[c]&(newline|null) == 0 {
+			dst = append(dst, canon[c])
+		}
 	}
-	return out
+	return dst
 }

@@ -124,3 +124,47 @@ func mayName(text []byte) bool {
 	}
 	return len(text) <= maxEntity
 }
+
+// hexRun does what roll does for percent or quoted-printable escapes that
+// follow each other, all of them once or all of them twice escaped. It returns
+// the first that it did not look at, e itself if that is no such run.
+func (sc *scan) hexRun(e int) (next int) {
+	f, text := &sc.set.filter, sc.text
+	sign, size := text[e], 3
+	if e+minRun*size+2 > len(text) || f.inside[sign] {
+		return e
+	}
+	if a, b := hexValues[text[e+1]], hexValues[text[e+2]]; a|b <= 0xf && a<<4|b == sign {
+		size = 5
+	}
+	if text[e+size] != sign || text[e+2*size] != sign {
+		return e
+	}
+	var word uint32
+	live, p := 0, e // how many of the last may begin something
+	for ; p+size <= len(text) && text[p] == sign; p += size {
+		if size > 3 && (text[p+1] != text[e+1] || text[p+2] != text[e+2]) {
+			break
+		}
+		a, b := hexValues[text[p+size-2]], hexValues[text[p+size-1]]
+		if a|b > 0xf || class[a<<4|b] != ordinary {
+			break
+		}
+		c := canon[a<<4|b]
+		if (size > 3 || p == e) && f.goesOn(text, p, c) {
+			sc.grams4(p)
+		}
+		if !f.near[c] {
+			live = 0
+			continue
+		}
+		word = word>>8 | uint32(c)<<24
+		if live++; live >= gramLen && f.may(word) {
+			sc.grams(p-(gramLen-1)*size, word)
+		}
+	}
+	return p - size*min(live, gramLen-1)
+}
+
+// minRun is how many escapes are worth hexRun.
+const minRun = 5

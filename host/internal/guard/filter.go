@@ -54,8 +54,8 @@ type ref struct {
 
 const (
 	minBits, maxBits = 15, 20 // of the bitmap's size
-	sparse           = 64     // bits of it for each ref: some 1 % are set
-	crowd            = 2      // refs in a bucket, on average
+	sparse           = 64     // bits of it for each ref, or half of that: some 1 or 2 % are set
+	crowd            = 2      // refs in a bucket
 )
 
 func hash(key uint32) uint32 { return key * 0x9e3779b1 }
@@ -88,8 +88,7 @@ func (f *filter) add(p string, at int32) {
 // What it changes is made anew, so that a copy of the filter stays as it is.
 func (f *filter) index(old int) {
 	size := min(max(bits.Len(uint(sparse*len(f.refs))), minBits), maxBits)
-	if len(f.bitmap) < 1<<size/64 {
-		size = min(size+1, maxBits) // room for more
+	if len(f.bitmap) < 1<<(size-1)/64 {
 		f.shift = 32 - uint(size)
 		f.bitmap = make([]uint64, 1<<size/64)
 		f.refs = slices.Clone(f.refs)

@@ -24,8 +24,10 @@ type layer struct{}
 // case and line breaks, the plainest first.
 func forms(value []byte) []form {
 	var out []form
+	var buf []byte
 	add := func(name string, text []byte) {
-		out = append(out, form{name: name, text: string(canonical(text))})
+		buf = appendCanonical(buf[:0], text)
+		out = append(out, form{name: name, text: string(buf)})
 	}
 	for _, v := range spellings(value) {
 		add(v.name, []byte(v.text))

@@ -216,7 +216,7 @@ func (s *Set) add(secrets []Secret) {
 
 // compile appends the forms of a value, each once.
 func (s *Set) compile(fresh []pattern, secret Secret, value []byte) []pattern {
-	known := make(map[string]bool)
+	known := make(map[string]bool, 64)
 	for _, f := range forms(value) {
 		if len(f.text) < MinForm || known[f.text] {
 			continue

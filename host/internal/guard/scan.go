@@ -171,6 +171,10 @@ func (sc *scan) special(e int) (next int) {
 		return sc.null(e)
 	case '\r', '\n':
 		return sc.lineBreak(e)
+	case '%', '=':
+		if next = sc.hexRun(e); next > e {
+			return next
+		}
 	}
 	return sc.roll(e)
 }

@@ -140,10 +140,10 @@ func decoded(text string) []string {
 // one that was spelled otherwise first is another text (see Promise).
 func slowly(value, text string) bool {
 	exact := string(trim([]byte(value)))
-	value = string(canonical([]byte(exact)))
+	value = string(appendCanonical(nil, []byte(exact)))
 	has := func(t string) bool {
-		return strings.Contains(string(canonical([]byte(t))), value) ||
-			strings.Contains(string(canonical([]byte(unwrap(t)))), value)
+		return strings.Contains(string(appendCanonical(nil, []byte(t))), value) ||
+			strings.Contains(string(appendCanonical(nil, []byte(unwrap(t)))), value)
 	}
 	for t := range readAll(text, MaxDepth) {
 		if has(t) {
