@@ -156,10 +156,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// newHost makes a host whose guests' memories are searched before they are
-// wiped.
-func (w *world) newHost(cache string) *host.Host {
-	w.t.Helper()
+// config is of a host that reaches this world.
+func (w *world) config(cache string) host.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(w.net.home.Certificate())
 	config := host.NewConfig().WithVault(w.vault).WithApprovals(w.approvals).WithAuditor(w.audit).WithStateStore(w.states).WithRootCAs(roots).
@@ -173,6 +171,14 @@ func (w *world) newHost(cache string) *host.Host {
 	for name, addr := range w.net.addresses() {
 		config = config.WithAddressException(name, netip.MustParseAddrPort(addr))
 	}
+	return config
+}
+
+// newHost makes a host whose guests' memories are searched before they are
+// wiped.
+func (w *world) newHost(cache string) *host.Host {
+	w.t.Helper()
+	config := w.config(cache)
 	ctx := experimental.WithMemoryDump(w.t.Context(), func(_ string, m []byte) { w.memory.see(m) })
 	h, err := host.New(ctx, config)
 	if err != nil {
