@@ -57,7 +57,7 @@ func TestSoak(t *testing.T) {
 	case os.Getenv("SOAK") == "1":
 		runs = 10_000
 	case underRace || testing.Short():
-		runs = 160
+		runs = 120
 	}
 	w := newWorld(t)
 	rows := slices.Concat(surrogateRows(), echoRows(), sourceRows, callRows, storeRows)
