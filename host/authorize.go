@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/sallyport-host/sallyport/capabilities"
@@ -25,9 +24,11 @@ type Authorizer struct {
 // by the device flow. The calls are approved, decided and audited like a
 // guest's.
 //
-// The error wraps [ErrRefused] or [ErrNeedsOwner] when it is not approved,
-// [ErrDeclined] when the owner said no, or is what the source or the vault
-// said, without a word of a secret.
+// The error wraps [ErrRefused] or [ErrNeedsOwner] when it is not approved, or
+// the manifest or the client is wrong; [ErrNeedsOwner] when the owner did not
+// answer in time, [ErrDeclined] when they said no, [ErrSourceFailed] when the
+// source gave no tokens; or is what the vault said. It holds no word of a
+// secret.
 func (h *Host) Authorize(ctx context.Context, c *Connector, o RunOptions, name string, how Authorizer) error {
 	return h.aside(ctx, c, o, func(r *run) error {
 		cred := r.credentials[name]
@@ -35,11 +36,8 @@ func (h *Host) Authorize(ctx context.Context, c *Connector, o RunOptions, name s
 			return r.refuse(&Refusal{Thing: "authorizing " + oneLine(name), Rule: string(capabilities.RuleUndeclared), Reason: "the manifest declares no credential of that name with oauth2 and a refresh token", Remedy: "see: sallyport inspect"})
 		}
 		tokens, err := r.authorize(cred, how)
-		switch {
-		case errors.Is(err, oauth.ErrDenied):
-			return fmt.Errorf("%s: %w: %w", cred.decl.Name, ErrDeclined, err)
-		case err != nil:
-			return fmt.Errorf("%s: %w", cred.decl.Name, err)
+		if err != nil {
+			return r.unauthorized(cred, err)
 		}
 		return r.keepTokens(cred, tokens)
 	})
@@ -64,12 +62,15 @@ func (r *run) authorize(c *credential, how Authorizer) (oauth.Tokens, error) {
 	})
 }
 
+// errNotKept is a vault that does not keep a class.
+var errNotKept = fmt.Errorf("cannot be stored: %w", vaultstore.ErrClass)
+
 // keepTokens stores what the owner's authorization has brought.
 func (r *run) keepTokens(c *credential, t oauth.Tokens) error {
 	refresh := r.credentials[c.decl.OAuth.RefreshToken]
 	for _, of := range []*credential{c, refresh} {
 		if ok, why := r.host.vault.Capabilities().Stores(of.decl.Class); !ok {
-			return fmt.Errorf("%s cannot be stored: %s", of.decl.Name, why)
+			return fmt.Errorf("%s %w: %s", of.decl.Name, errNotKept, why)
 		}
 	}
 	unlock, err := r.host.turns.Lock(r, r.scope, c.decl.Name)

@@ -30,6 +30,7 @@ func (r *run) conclude(err error) error {
 	if errors.Is(context.Cause(r), errLeak) {
 		r.strike(ctx)
 	}
+	r.storeTokens(ctx)
 	rejected, settleErr := r.settle(ctx)
 	r.keepSessions(ctx)
 	slices.Sort(rejected)

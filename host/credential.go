@@ -52,7 +52,8 @@ type credential struct {
 	refused  bool // the last answer to it was a refusal
 	rejected abi.RejectReason
 
-	unrenewed *Refusal // why the last renewal came to nothing that the owner could not mend; the guest's thread's
+	unstored  time.Time // when the vault last did not take its new tokens; the guest's thread's
+	unrenewed *Refusal  // why the last renewal came to nothing that the owner could not mend; the guest's thread's
 }
 
 func (r *run) addCredential(decl *manifests.Credential) {
@@ -142,13 +143,15 @@ func (r *run) refresh(c *credential) error {
 	if fresh && !c.due(time.Now()) {
 		return nil
 	}
-	if err := r.readVault(c); err != nil || !c.due(time.Now()) {
-		return err
+	if c.unstored.IsZero() { // else what is stored is spent
+		if err := r.readVault(c); err != nil {
+			return err
+		}
 	}
-	if err := r.renew(c); err != nil {
-		return err
+	if !c.due(time.Now()) {
+		return nil
 	}
-	return r.readVault(c)
+	return r.renew(c)
 }
 
 // readVault reads the value from the vault.

@@ -20,6 +20,9 @@ func (c *credential) due(now time.Time) bool {
 	if c.decl.OAuth == nil || c.decl.OAuth.RefreshToken == "" {
 		return false
 	}
+	if !c.unstored.IsZero() && now.Sub(c.unstored) >= storeAgain {
+		return true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.entry == nil || c.refused {
@@ -48,7 +51,7 @@ func (r *run) renew(c *credential) error {
 	if auditErr := r.ledger.decided(r, question{op: "renew", name: c.decl.Name}, e); auditErr != nil {
 		return fmt.Errorf("%w: %w", errAudit, auditErr)
 	}
-	if refresh := r.credentials[c.decl.OAuth.RefreshToken]; err == nil && state.Refresh.Len() > 0 {
+	if refresh := r.credentials[c.decl.OAuth.RefreshToken]; (err == nil || errors.Is(err, oauth.ErrNotStored)) && state.Refresh.Len() > 0 {
 		token := state.Refresh.Reveal()
 		h := &holding{c: refresh, access: abi.AccessUse, passing: true, twin: twin{c: refresh, digest: sha256.Sum256(token)}}
 		if h, ok := r.tokens.once(h); ok {
@@ -57,7 +60,11 @@ func (r *run) renew(c *credential) error {
 	}
 	var refused *Refusal
 	switch {
-	case err == nil, errors.Is(err, oauth.ErrNotStored):
+	case err == nil:
+		c.unstored = time.Time{}
+		return r.readVault(c)
+	case errors.Is(err, oauth.ErrNotStored):
+		r.goOnWith(c, state, err)
 		return nil
 	case errors.As(err, &refused):
 		c.unrenewed = refused
@@ -70,7 +77,44 @@ func (r *run) renew(c *credential) error {
 		c.unrenewed = &Refusal{Thing: "credential " + c.decl.Name, Rule: ruleClient, Reason: err.Error(), Remedy: r.correctClient(c), NeedsOwner: true}
 		return nil
 	}
-	return fmt.Errorf("%w: %s could not be renewed: %w", ErrSourceFailed, c.decl.Name, err)
+	return r.sourceFailed(c.decl.Name+" could not be renewed", err)
+}
+
+// storeAgain is how long a run goes on with tokens that the vault did not take,
+// before it tries again to store them; it does at its end in any case.
+const storeAgain = 20 * time.Second
+
+// goOnWith makes tokens the ones in use that the vault did not take: those that
+// are stored are spent. This process keeps them and stores them when it can; if
+// it ends before, only the owner can go on.
+func (r *run) goOnWith(c *credential, state oauth.State, why error) {
+	c.unstored = time.Now()
+	c.mu.Lock()
+	entry := vaultstore.Entry{Address: r.scope.Address(c.decl.Name), Class: c.decl.Class}
+	if c.entry != nil {
+		entry = *c.entry
+	}
+	c.mu.Unlock()
+	entry.Stages = map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: {
+		Value: state.Access, Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Active, ObtainedAt: state.ObtainedAt, ExpiresAt: state.ExpiresAt,
+	}}
+	c.take(entry)
+	r.host.logger.Warn("new tokens could not be stored; this process goes on with them", "run", r.id, "name", c.decl.Name, "why", r.clean(why.Error()))
+}
+
+// storeTokens tries once more to store what the vault did not take while the
+// run went on, and tells the owner of what it still does not.
+func (r *run) storeTokens(ctx context.Context) {
+	for name, c := range r.credentials {
+		if name != c.decl.Name || c.unstored.IsZero() {
+			continue
+		}
+		if err := r.host.renewals.StoreKept(ctx, r.renewal(c)); err != nil {
+			r.problem(fmt.Sprintf("the new tokens of %s could not be stored, and the stored ones are spent; mend the vault while this process lasts, or else %s", name, r.obtain(c)))
+			continue
+		}
+		c.unstored = time.Time{}
+	}
 }
 
 // ruleClient: the source does not know the client that a token is renewed for.
@@ -81,22 +125,15 @@ func (r *run) renewNow(c *credential) (oauth.State, error) {
 	if err != nil {
 		return oauth.State{}, err
 	}
-	refresh := r.credentials[c.decl.OAuth.RefreshToken]
+	job := r.renewal(c)
 	client := &oauth.Client{Transport: &ownCalls{r, c}}
-	job := oauth.Job{
-		Key:     fmt.Sprintf("%q", r.scope.Address(c.decl.Name)),
-		Store:   &tokenStore{r.host.vault, r.scope, c.decl.Name, c.decl.Class, refresh.decl.Name, refresh.decl.Class},
-		Lock:    turnLock{r.host.turns, r.scope, c.decl.Name},
-		Journal: turnJournal{r.host.turns, r.scope, c.decl.Name},
-		Refresh: func(ctx context.Context, token vaultstore.Secret) (oauth.Tokens, error) {
-			t, err := client.Refresh(ctx, oauth.Request{Provider: p, RefreshToken: token})
-			var refused *Refusal
-			if errors.As(err, &refused) {
-				return t, refused // nothing was sent
-			}
-			return t, err
-		},
-		Log: r.host.logger.With("run", r.id, "name", c.decl.Name),
+	job.Refresh = func(ctx context.Context, token vaultstore.Secret) (oauth.Tokens, error) {
+		t, err := client.Refresh(ctx, oauth.Request{Provider: p, RefreshToken: token})
+		var refused *Refusal
+		if errors.As(err, &refused) {
+			return t, refused // nothing was sent
+		}
+		return t, err
 	}
 	c.mu.Lock()
 	if c.refused {
@@ -104,6 +141,18 @@ func (r *run) renewNow(c *credential) (oauth.State, error) {
 	}
 	c.mu.Unlock()
 	return r.host.renewals.Renew(r, job)
+}
+
+// renewal is a job but for what asks the source.
+func (r *run) renewal(c *credential) oauth.Job {
+	refresh := r.credentials[c.decl.OAuth.RefreshToken]
+	return oauth.Job{
+		Key:     fmt.Sprintf("%q", r.scope.Address(c.decl.Name)),
+		Store:   &tokenStore{r.host.vault, r.scope, c.decl.Name, c.decl.Class, refresh.decl.Name, refresh.decl.Class},
+		Lock:    turnLock{r.host.turns, r.scope, c.decl.Name},
+		Journal: turnJournal{r.host.turns, r.scope, c.decl.Name},
+		Log:     r.host.logger.With("run", r.id, "name", c.decl.Name),
+	}
 }
 
 // explain says of a credential that was not renewed why, where that is why it
@@ -190,7 +239,12 @@ func (r *run) provider(c *credential) (oauth.Provider, error) {
 		}
 		p.ClientID = string(value.Reveal())
 	}
-	if o.ClientSecret != "" {
+	if p.ClientID == "" {
+		return p, r.refuse(&Refusal{Thing: "credential " + c.decl.Name, Rule: ruleClient, Reason: "there is no client id to renew it with", Remedy: r.correctClient(c), NeedsOwner: true})
+	}
+	if has, err := r.hasSecret(r.credentials[o.ClientSecret]); err != nil {
+		return p, err
+	} else if has {
 		value, err := r.takePart(o.ClientSecret)
 		if err != nil {
 			return p, err
@@ -198,6 +252,19 @@ func (r *run) provider(c *credential) (oauth.Provider, error) {
 		p.ClientSecret = value
 	}
 	return p, r.maySpend(r.credentials[o.RefreshToken])
+}
+
+// hasSecret reports whether a client's secret takes part: one that need not be
+// there and is not, is that of a public client.
+func (r *run) hasSecret(secret *credential) (bool, error) {
+	if secret == nil || secret.decl.Required {
+		return secret != nil, nil
+	}
+	if err := r.readVault(secret); err != nil {
+		return false, err
+	}
+	_, stored := secret.storedClass()
+	return stored, nil
 }
 
 // maySpend asks whether a refresh token may be used. That there is none, or

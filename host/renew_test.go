@@ -45,7 +45,11 @@ type issuer struct {
 	asked   int // of the token endpoint
 	pending int // polls of a device that are answered "not yet"
 	denied  bool
-	secrets []string
+	public  bool   // the client has no secret
+	refusal string // the code with which all is refused
+	// nonsense says that the answers are none.
+	nonsense bool
+	secrets  []string
 }
 
 func (s *issuer) serve(w http.ResponseWriter, req received) {
@@ -82,7 +86,13 @@ func (s *issuer) token(w http.ResponseWriter, req received) {
 	case s.down:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
-	case req.Header.Get("Authorization") != "Basic "+basic:
+	case s.refusal != "":
+		refuse(400, s.refusal)
+		return
+	case s.nonsense:
+		fmt.Fprint(w, "<html>")
+		return
+	case req.Header.Get("Authorization") != "Basic "+basic && !s.public:
 		refuse(401, "invalid_client")
 		return
 	case form.Get("grant_type") == "refresh_token":

@@ -62,6 +62,9 @@ func (r Ran) Text(io.Writer) error {
 			fmt.Fprintf(w, "%s\n", terminal.Clean(text, maxMessage))
 		}
 	}
+	if text := r.app.localText(r.Problem); text != "" && !strings.Contains(r.said, text) {
+		fmt.Fprintf(w, "%s\n", terminal.Clean(text, maxMessage))
+	}
 	for _, name := range r.Rejected {
 		fmt.Fprintf(w, "rejected by the source: %s\n", terminal.Clean(name, maxMessage))
 	}

@@ -117,7 +117,7 @@ func listen(ctx context.Context, state string) (*callback, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("%w: no port of 127.0.0.1 can be listened on: %w", ErrConfig, err)
+		return nil, fmt.Errorf("%w: no port of 127.0.0.1 can be listened on: %w", ErrLoopback, err)
 	}
 	b := &callback{host: listener.Addr().String(), state: state, ended: make(chan struct{}), result: make(chan result, 1)}
 	b.server = &http.Server{
@@ -152,7 +152,7 @@ func (b *callback) wait(ctx context.Context) (string, error) {
 	case r := <-b.result:
 		return r.code, r.err
 	case <-b.ended:
-		return "", fmt.Errorf("%w: the loopback server ended", ErrConfig)
+		return "", fmt.Errorf("%w: the loopback server ended", ErrLoopback)
 	case <-ctx.Done():
 		if cause := context.Cause(ctx); errors.Is(cause, ErrExpired) {
 			return "", cause

@@ -27,6 +27,8 @@ var (
 	ErrAnswer = errors.New("the source's answer cannot be used")
 	// ErrConfig: what the caller gave cannot make a request.
 	ErrConfig = errors.New("the request cannot be made")
+	// ErrLoopback: this machine does not let the browser's answer come back.
+	ErrLoopback = errors.New("the browser's answer cannot come back here")
 	// ErrNotStored: the source gave new tokens that could not be written. The
 	// process keeps them and tries again at the next Renew.
 	ErrNotStored = errors.New("new tokens could not be stored")

@@ -94,6 +94,28 @@ func (r *Renewals) Renew(ctx context.Context, j Job) (State, error) {
 	}
 }
 
+// StoreKept tries again to store what a store did not take, if there is
+// anything. It asks no source: of j it needs Key, Store, Lock and Journal. An
+// error that wraps [ErrNotStored] says that this process still keeps it.
+func (r *Renewals) StoreKept(ctx context.Context, j Job) error {
+	if !r.keeps(j.Key) {
+		return nil
+	}
+	unlock, err := j.Lock.Lock(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotStored, err)
+	}
+	defer unlock()
+	s, err := j.Store.Get(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotStored, err)
+	}
+	if k, ok := r.takeKept(j.Key); ok && s.Refresh.Equal(k.spent) {
+		_, _, err = r.keep(ctx, &j, s, k.next)
+	}
+	return err
+}
+
 // Wait returns when no refresh is under way, or ctx is done. A process calls
 // it before it ends, so as not to end between answer and write. Nothing is to
 // be renewed meanwhile.
