@@ -253,3 +253,32 @@ func TestMailboxHoldsItsOwnPassword(t *testing.T) {
 		t.Errorf("the subjects are %q", subjects)
 	}
 }
+
+// TestMailProbe: a password is tried out at the server before it is stored. A
+// server that is not there says nothing of it.
+func TestMailProbe(t *testing.T) {
+	const password = "Canary-5f3be81c \"and more\\"
+	var d detector
+	d.add("the app password", password)
+	server := dovecot.Start(t, mailServer, "alice", password)
+	m := mailOf(t.Context(), t, server)
+	verify := func(password string) (string, error) {
+		return m.host.Verify(t.Context(), m.connector, host.RunOptions{}, "APP_PASSWORD", vaultstore.NewSecret([]byte(password)))
+	}
+	if account, err := verify(password); account != "alice" || err != nil {
+		t.Errorf("account %q, %v", account, err)
+	}
+	if account, err := m.host.VerifyStored(t.Context(), m.connector, host.RunOptions{Unattended: true}, "APP_PASSWORD"); account != "alice" || err != nil {
+		t.Errorf("as stored: account %q, %v", account, err)
+	}
+	if _, err := verify("Canary-wrong"); !errors.Is(err, host.ErrNotAccepted) {
+		t.Errorf("a wrong password: %v", err)
+	}
+	server.BreakOffAfter(0)
+	if _, err := verify(password); !errors.Is(err, host.ErrSourceFailed) || errors.Is(err, host.ErrNotAccepted) {
+		t.Errorf("when it is broken off: %v", err)
+	}
+	d.look("the audit log", asJSON(t, m.audit.Events()))
+	d.look("the host's log", []byte(m.log.String()))
+	d.report(t)
+}

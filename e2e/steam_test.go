@@ -89,3 +89,30 @@ func TestSteamRateLimit(t *testing.T) {
 	api.change(func() { api.limited = true })
 	s.expectFailure(steamKeyName, abi.CodeLimitExceeded, true, "Steam: the rate limit is used up until 20")
 }
+
+// TestSteamProbe: a key is tried out before it is stored, by the summary of the
+// account itself: what Steam does not take is refused, and what Steam did not
+// say is not held against it.
+func TestSteamProbe(t *testing.T) {
+	s, api := steamOf(t)
+	verify := func(key string) error {
+		_, err := s.host.Verify(t.Context(), s.connector, host.RunOptions{}, steamKeyName, vaultstore.NewSecret([]byte(key)))
+		return err
+	}
+	if err := verify(api.key); err != nil {
+		t.Errorf("the key: %v", err)
+	}
+	if err := verify(s.steamKey("a wrong key")); !errors.Is(err, host.ErrNotAccepted) {
+		t.Errorf("a wrong key: %v", err)
+	}
+	api.change(func() { api.refusal = 502 })
+	if err := verify(s.steamKey("another key")); !errors.Is(err, host.ErrSourceFailed) || errors.Is(err, host.ErrNotAccepted) {
+		t.Errorf("Steam is down: %v", err)
+	}
+	for _, q := range api.queries {
+		if !strings.Contains(q, "steamids="+steamID) {
+			t.Error("asked without the account")
+		}
+	}
+	s.records()
+}

@@ -49,7 +49,7 @@ func (r *run) authorize(c *credential, how Authorizer) (oauth.Tokens, error) {
 	if err != nil {
 		return oauth.Tokens{}, err
 	}
-	client := &oauth.Client{Transport: &ownCalls{r, c}}
+	client := &oauth.Client{Transport: &ownCalls{run: r, c: c}}
 	switch {
 	case how.Open != nil && p.AuthorizationURL != "":
 		return client.Authorize(r, p, how.Open)

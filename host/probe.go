@@ -8,14 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
-	"github.com/sallyport-host/sallyport/host/internal/cookies"
 	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -51,6 +47,25 @@ func (h *Host) Verify(ctx context.Context, c *Connector, o RunOptions, name stri
 	return account, err
 }
 
+// VerifyStored asks the source whether the value that the vault holds as the
+// credential name works. It answers as [Host.Verify] does.
+func (h *Host) VerifyStored(ctx context.Context, c *Connector, o RunOptions, name string) (account string, err error) {
+	err = h.aside(ctx, c, o, func(r *run) error {
+		cred, v, err := r.ask(name)
+		switch {
+		case err != nil:
+			return err
+		case !v.Allowed:
+			return r.refuse(&Refusal{Thing: "credential " + oneLine(name), Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: ownerCan(v.Rule)})
+		}
+		value, _ := cred.value()
+		told, err := r.probe(r, cred, value)
+		account = oneLine(r.clean(told))
+		return err
+	})
+	return account, err
+}
+
 // CanVerify reports whether the manifest declares a probe that this version
 // can make for the credential.
 func (c *Connector) CanVerify(name string) bool {
@@ -58,52 +73,81 @@ func (c *Connector) CanVerify(name string) bool {
 	return ok && canProbe(decl)
 }
 
+// canProbe reports whether a probe of this kind can be made: all can but one in
+// a browser.
 func canProbe(decl *manifests.Credential) bool {
-	p := decl.ProbeCall
-	if p == nil || p.Method == "" {
-		return false
-	}
-	switch p.As.Kind {
-	case manifests.AsHeader, manifests.AsBasic, manifests.AsCookie, manifests.AsQuery, manifests.AsForm, manifests.AsJSON:
-		return true
-	}
-	return false
+	return decl.ProbeCall != nil && decl.ProbeCall.As.Kind != "" && decl.ProbeCall.As.Kind != manifests.AsBrowser
 }
 
 func account3(s capabilities.Scope) account { return account{s.Owner, s.Connector, s.Instance} }
 
-// probe asks the source whether a value works, and whose it is.
+// probe asks the source whether a value works, and whose it is. The error is
+// [ErrNotAccepted] only where the source has said so.
 func (r *run) probe(ctx context.Context, c *credential, value []byte) (account string, err error) {
 	if !canProbe(c.decl) {
 		return "", r.refuse(&Refusal{
 			Thing: "probing " + c.decl.Name, Rule: "no_probe", Reason: "the manifest declares none, or one that this version does not make",
-			Remedy: "declare one as header, basic, cookie, query, form or json",
+			Remedy: "declare one at another position than browser",
 		})
-	}
-	p := c.decl.ProbeCall
-	req, err := r.probeRequest(ctx, c, value)
-	if err != nil {
-		return "", err
 	}
 	h := &holding{c: c}
 	if !r.watch.add(h, value, c.decl.Class == abi.ClassPassword) {
 		return "", errors.New("the run holds too many secrets already")
 	}
+	p := c.decl.ProbeCall
+	if p.As.Stream() {
+		return r.probeLogin(ctx, c, value)
+	}
+	req, err := r.probeRequest(ctx, c, value)
+	if err != nil {
+		return "", err
+	}
 	status, body, err := r.hostCall(ctx, c, req)
 	if err != nil {
 		return "", err
 	}
-	ok := status >= 200 && status < 300
-	if len(p.Status) > 0 {
-		ok = slices.Contains(p.Status, status)
-	}
+	return sortAnswer(c.decl.Name, p, status, body)
+}
+
+// sortAnswer says what an answer to a probe says of the credential: yes, no, or
+// nothing.
+func sortAnswer(name string, p *manifests.Probe, status int, body []byte) (account string, err error) {
 	switch {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, !ok && status >= 300 && status < 500 && status != http.StatusTooManyRequests:
-		return "", fmt.Errorf("%s: %w: it answered %d", c.decl.Name, ErrNotAccepted, status)
-	case !ok:
-		return "", fmt.Errorf("%s: %w: it answered %d", c.decl.Name, ErrSourceFailed, status)
+	case p.Accepts(status) && p.Found != "" && !json.Valid(body):
+		return "", fmt.Errorf("%s: %w: it answered %d, with a text that cannot be read", name, ErrSourceFailed, status)
+	case p.Accepts(status) && p.Found != "" && !somethingAt(body, p.Found):
+		return "", fmt.Errorf("%s: %w: it answered %d, with nothing at %s", name, ErrNotAccepted, status, p.Found)
+	case p.Accepts(status):
+		return textAt(body, p.Account), nil
+	case p.Rejects(status):
+		return "", fmt.Errorf("%s: %w: it answered %d", name, ErrNotAccepted, status)
 	}
-	return textAt(body, p.Account), nil
+	return "", fmt.Errorf("%s: %w: it answered %d", name, ErrSourceFailed, status)
+}
+
+// somethingAt reports whether a JSON pointer leads to something in a valid
+// document: not to null, or to what is empty.
+func somethingAt(doc []byte, pointer string) bool {
+	found := spans(doc, 0, pointerPath(pointer))
+	if len(found) == 0 {
+		return false
+	}
+	var v any
+	at := found[len(found)-1]
+	if json.Unmarshal(doc[at[0]:at[1]], &v) != nil {
+		return false
+	}
+	switch v := v.(type) {
+	case nil:
+		return false
+	case string:
+		return v != ""
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
+	}
+	return true
 }
 
 // textAt returns the string or number at a JSON pointer, "" when there is
@@ -114,67 +158,6 @@ func textAt(doc []byte, pointer string) (text string) {
 	}
 	_, _ = replaceAt(doc, pointer, func(value string) (string, error) { text = value; return "", nil })
 	return text
-}
-
-// jsonAt returns the document that holds text at a JSON pointer, and nothing
-// else.
-func jsonAt(pointer, text string) string {
-	var doc any = text
-	for _, key := range slices.Backward(pointerPath(pointer)) {
-		doc = map[string]any{key: doc}
-	}
-	out, _ := json.Marshal(doc) // texts: never fails
-	return string(out)
-}
-
-// probeRequest puts a probe together: the value stands at the one position
-// that the manifest names, and nothing else of the owner's is in it but the
-// account name that Basic authentication needs.
-func (r *run) probeRequest(ctx context.Context, c *credential, value []byte) (*http.Request, error) {
-	p := c.decl.ProbeCall
-	u, err := url.Parse(p.Origin + p.Path)
-	if err != nil {
-		return nil, fmt.Errorf("credential %s: its probe has no address", c.decl.Name)
-	}
-	header := http.Header{"User-Agent": {"sallyport/" + r.manifest.ConnectorKey}, "Accept": {"application/json, */*;q=0.5"}}
-	var body io.Reader
-	text := string(value)
-	if strings.ContainsAny(text, "\r\n\x00") {
-		return nil, fmt.Errorf("credential %s: a value with a line break cannot be probed", c.decl.Name)
-	}
-	switch p.As.Kind {
-	case manifests.AsHeader:
-		if p.As.Param == "Authorization" && !strings.Contains(text, " ") {
-			text = "Bearer " + text
-		}
-		header.Set(p.As.Param, text)
-	case manifests.AsBasic:
-		user, err := r.identity()
-		if err != nil {
-			return nil, err
-		}
-		probe := http.Request{Header: header}
-		probe.SetBasicAuth(user, text)
-	case manifests.AsCookie:
-		if state, err := cookies.Parse(value); err == nil {
-			text = state.Header(u)
-		}
-		header.Set("Cookie", text)
-	case manifests.AsQuery:
-		u.RawQuery = url.Values{p.As.Param: {text}}.Encode()
-	case manifests.AsForm:
-		header.Set("Content-Type", "application/x-www-form-urlencoded")
-		body = strings.NewReader(url.Values{p.As.Param: {text}}.Encode())
-	case manifests.AsJSON:
-		header.Set("Content-Type", "application/json")
-		body = strings.NewReader(jsonAt(p.As.Param, text))
-	}
-	req, err := http.NewRequestWithContext(ctx, p.Method, u.String(), body)
-	if err != nil {
-		return nil, fmt.Errorf("credential %s: its probe has no address", c.decl.Name)
-	}
-	req.Header = header
-	return req, nil
 }
 
 // identity returns the account name that is stored, "" when the manifest
@@ -198,12 +181,13 @@ func (r *run) identity() (string, error) {
 	return "", nil
 }
 
-// hostCall makes a call of the host's own for a credential. It is decided,
-// audited and sent like a guest's, and what comes back is not shown to one.
+// hostCall makes a credential's probe. It is decided, audited and sent like a
+// guest's request, and what comes back is not shown to one.
 func (r *run) hostCall(ctx context.Context, c *credential, req *http.Request) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, hostCallTime)
 	defer cancel()
-	res, err := (&ownCalls{r, c}).RoundTrip(req.WithContext(ctx))
+	decided := &manifests.Target{Method: c.decl.ProbeCall.Method, Path: c.decl.ProbeCall.Path}
+	res, err := (&ownCalls{run: r, c: c, decided: decided}).RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -220,6 +204,9 @@ func (r *run) hostCall(ctx context.Context, c *credential, req *http.Request) (s
 type ownCalls struct {
 	*run
 	c *credential
+	// decided is what the owner approved of a probe, nil for another call: its
+	// path has not the value in it.
+	decided *manifests.Target
 }
 
 // RoundTrip implements http.RoundTripper. Its errors hold no address but the
@@ -229,30 +216,41 @@ func (o *ownCalls) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := o.request(capabilities.OpSend, o.c)
-	q.Target = target
-	v := capabilities.DecideCall(q)
-	key := question{op: "host_call", name: o.c.decl.Name, origin: target.Origin.String(), method: target.Method}
-	e := Event{
-		Kind: EventDecision, Op: "host_call", Name: o.c.decl.Name, Class: v.Class, Allowed: v.Allowed, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy,
-		Origin: target.Origin.String(), Method: target.Method,
+	if o.decided != nil {
+		target.Path = o.decided.Path
 	}
-	if err := o.ledger.decided(req.Context(), key, e); err != nil {
-		return nil, fmt.Errorf("%w: %w", errAudit, err)
-	}
-	switch {
-	case !v.Allowed:
-		f := Refusal{Thing: "calling " + target.Origin.String() + " for " + o.c.decl.Name, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: true}
-		o.note(f)
-		return nil, &f
-	case target.Origin.Scheme == "http" && !o.host.excepted(target.Origin):
-		return nil, &Refusal{Thing: "calling " + target.Origin.String(), Rule: "plain_http", Reason: "it is plain http, which anyone on the way can read", Remedy: "let the operator allow it: " + allowFlag(target.Origin)}
+	if err := o.mayCall(req.Context(), o.c, target); err != nil {
+		return nil, err
 	}
 	res, err := o.transport.RoundTrip(req)
 	if err != nil {
 		return nil, &callError{target.Origin.String() + " " + plainly(err), err}
 	}
 	return res, nil
+}
+
+// mayCall decides and audits a call of the host's own.
+func (r *run) mayCall(ctx context.Context, c *credential, target manifests.Target) error {
+	q := r.request(capabilities.OpSend, c)
+	q.Target = target
+	v := capabilities.DecideCall(q)
+	key := question{op: "host_call", name: c.decl.Name, origin: target.Origin.String(), method: target.Method}
+	e := Event{
+		Kind: EventDecision, Op: "host_call", Name: c.decl.Name, Class: v.Class, Allowed: v.Allowed, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy,
+		Origin: target.Origin.String(), Method: target.Method,
+	}
+	if err := r.ledger.decided(ctx, key, e); err != nil {
+		return fmt.Errorf("%w: %w", errAudit, err)
+	}
+	switch {
+	case !v.Allowed:
+		f := Refusal{Thing: "calling " + target.Origin.String() + " for " + c.decl.Name, Rule: string(v.Rule), Reason: v.Reason, Remedy: v.Remedy, NeedsOwner: true}
+		r.note(f)
+		return &f
+	case target.Origin.Scheme == "http" && !r.host.excepted(target.Origin):
+		return &Refusal{Thing: "calling " + target.Origin.String(), Rule: "plain_http", Reason: "it is plain http, which anyone on the way can read", Remedy: "let the operator allow it: " + allowFlag(target.Origin)}
+	}
+	return nil
 }
 
 // callError is a call of the host's that failed, in words that hold no

@@ -126,7 +126,7 @@ func (r *run) renewNow(c *credential) (oauth.State, error) {
 		return oauth.State{}, err
 	}
 	job := r.renewal(c)
-	client := &oauth.Client{Transport: &ownCalls{r, c}}
+	client := &oauth.Client{Transport: &ownCalls{run: r, c: c}}
 	job.Refresh = func(ctx context.Context, token vaultstore.Secret) (oauth.Tokens, error) {
 		t, err := client.Refresh(ctx, oauth.Request{Provider: p, RefreshToken: token})
 		var refused *Refusal

@@ -76,11 +76,7 @@ func (m *Manifest) Bind(options map[string]any) (*Bound, error) {
 		for i := range c.Capture {
 			c.Capture[i].Origin = put(c.Capture[i].Origin)
 		}
-		if c.ProbeCall != nil {
-			probe := *c.ProbeCall
-			probe.Origin = put(probe.Origin)
-			c.ProbeCall = &probe
-		}
+		c.ProbeCall = c.ProbeCall.bind(put, values)
 		c.Sign = bindSign(c.Sign, values, faults)
 		b.Credentials = append(b.Credentials, c)
 	}

@@ -140,7 +140,7 @@ func (c HostCall) text() string {
 	if c.Method == "" {
 		return c.Origin + ", " + c.Why
 	}
-	return c.Origin + " (" + c.Method + " " + c.Path + "), " + c.Why
+	return c.Origin + " (" + strings.TrimSpace(c.Method+" "+c.Path) + "), " + c.Why
 }
 
 func (c *Credential) disclose() DisclosureItem {

@@ -48,6 +48,13 @@ func (n node) integer() int64 {
 	return i
 }
 
+func (n node) integers() (list []int) {
+	for _, item := range n.items() {
+		list = append(list, int(item.integer()))
+	}
+	return list
+}
+
 func (n node) strs() []string {
 	var list []string
 	for _, item := range n.items() {

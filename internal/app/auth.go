@@ -32,12 +32,15 @@ type Authorized struct {
 	next
 	capabilities.Scope
 	Name string `json:"name"`
+	Verification
 }
 
-// Text says what is stored now.
+// Text says what is stored now, and whether the source takes it.
 func (r Authorized) Text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "authorized %s for %s: its tokens are in the vault, and are renewed when they are needed\n", r.Name, r.Connector)
-	return err
+	if _, err := fmt.Fprintf(w, "authorized %s for %s: its tokens are in the vault, and are renewed when they are needed\n", r.Name, r.Connector); err != nil {
+		return err
+	}
+	return r.Verification.Text(w)
 }
 
 // Authorize obtains the tokens of an OAuth credential from its owner. It
@@ -65,14 +68,34 @@ func (a *App) Authorize(ctx context.Context, o Authorize) (Result, error) {
 	if !o.Device {
 		how.Open = func(address string) error { return a.showAddress(ctx, o, address) }
 	}
+	var verified Verification
 	err = a.loaded(ctx, stores, pkg, o.Network, func(h *host.Host, loaded *host.Connector) error {
-		return h.Authorize(ctx, loaded, host.RunOptions{Owner: a.Owner, Instance: a.Instance, Grant: grant}, cred.Name, how)
+		run := host.RunOptions{Owner: a.Owner, Instance: a.Instance, Grant: grant}
+		if err := h.Authorize(ctx, loaded, run, cred.Name, how); err != nil {
+			return err
+		}
+		verified = a.tryOut(ctx, h, loaded, run, cred.Name)
+		return nil
 	})
 	if err != nil {
 		return nil, a.localise(err)
 	}
 	a.remember(c)
-	return Authorized{next: next{a.afterGiving(ctx, stores, o.Connector, c)}, Scope: a.scope(c.manifest.ConnectorKey), Name: cred.Name}, nil
+	return Authorized{next: next{a.afterGiving(ctx, stores, o.Connector, c)}, Scope: a.scope(c.manifest.ConnectorKey), Name: cred.Name, Verification: verified}, nil
+}
+
+// tryOut asks the source whether the new token works, and whose it is. The
+// tokens stay what it may say: a new one may take a moment to be known there.
+func (a *App) tryOut(ctx context.Context, h *host.Host, c *host.Connector, run host.RunOptions, name string) Verification {
+	if !c.CanVerify(name) {
+		return Verification{Why: whyNoProbe}
+	}
+	run.Unattended = true
+	account, err := h.VerifyStored(ctx, c, run, name)
+	if err != nil {
+		return Verification{Why: a.localise(err).Error()}
+	}
+	return Verification{Verified: true, Account: account}
 }
 
 // authorizable finds the credential, and refuses a way that the source does

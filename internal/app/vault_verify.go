@@ -73,7 +73,7 @@ func (a *App) cannotVerify(ctx context.Context, stores *Stores, o VaultSet, s *s
 	if a.Grant != vaultstore.SelfGrant && o.grant == nil {
 		return "it is under a grant whose text is needed; give --grant-file"
 	}
-	if cred.ProbeCall == nil || cred.ProbeCall.Method == "" {
+	if cred.ProbeCall == nil {
 		return whyNoProbe
 	}
 	standing, err := stores.Approvals.Standing(ctx, a.scope(s.address.Connector))
