@@ -130,7 +130,7 @@ func (r *run) keep(c *credential, value vaultstore.Secret) error {
 	entry := vaultstore.Entry{
 		Address: r.scope.Address(c.decl.Name), Class: c.decl.Class,
 		Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: {
-			Value: value, Provenance: vaultstore.UserEntered, Status: vaultstore.Active, ObtainedAt: time.Now().UTC(),
+			Value: value, Provenance: vaultstore.UserEntered, Status: vaultstore.Active, ObtainedAt: time.Now().UTC(), Account: c.account(),
 		}},
 	}
 	generation, err := r.host.vault.Put(r, entry, vaultstore.AnyGeneration)

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sallyport-host/sallyport/capabilities"
@@ -17,6 +18,8 @@ type Authorizer struct {
 	// Show shows the owner a code, to be entered at an address on any device.
 	// It is used where Open is nil, or where the source offers nothing else.
 	Show func(code, address string)
+	// OtherAccount takes tokens of another account than those before were of.
+	OtherAccount bool
 }
 
 // Authorize obtains the tokens of an OAuth 2.0 credential from its owner, and
@@ -27,7 +30,8 @@ type Authorizer struct {
 // The error wraps [ErrRefused] or [ErrNeedsOwner] when it is not approved, or
 // the manifest or the client is wrong; [ErrNeedsOwner] when the owner did not
 // answer in time, [ErrDeclined] when they said no, [ErrSourceFailed] when the
-// source gave no tokens; or is what the vault said. It holds no word of a
+// source gave no tokens. It is an [*OtherAccountError] when the tokens are of
+// another account than those before, and the owner did not say so; or is what the vault said. It holds no word of a
 // secret.
 func (h *Host) Authorize(ctx context.Context, c *Connector, o RunOptions, name string, how Authorizer) error {
 	return h.aside(ctx, c, o, func(r *run) error {
@@ -39,7 +43,11 @@ func (h *Host) Authorize(ctx context.Context, c *Connector, o RunOptions, name s
 		if err != nil {
 			return r.unauthorized(cred, err)
 		}
-		return r.keepTokens(cred, tokens)
+		account, err := r.accountOf(cred, tokens, how.OtherAccount)
+		if err != nil {
+			return err
+		}
+		return r.keepTokens(cred, tokens, account)
 	})
 }
 
@@ -62,11 +70,55 @@ func (r *run) authorize(c *credential, how Authorizer) (oauth.Tokens, error) {
 	})
 }
 
+// accountOf asks the source whose the new tokens are, where the manifest's
+// probe tells, and refuses those of another account than the ones before: its
+// records would be taken for the first one's. Where the source does not tell
+// now, they are taken to be of the same.
+func (r *run) accountOf(c *credential, t oauth.Tokens, other bool) (account string, err error) {
+	if err := r.readVault(c); err != nil {
+		return "", err
+	}
+	before := c.account()
+	if other {
+		before = ""
+	}
+	if !canProbe(c.decl) || c.decl.ProbeCall.Account == "" {
+		return before, nil
+	}
+	account, err = r.probe(r, c, t.Access.Reveal())
+	if r.Err() != nil {
+		return "", context.Cause(r)
+	}
+	if account = r.clip(account); err != nil || account == "" {
+		r.host.logger.Warn("the source did not tell whose new tokens are", "run", r.id, "name", c.decl.Name)
+		return before, nil
+	}
+	if before != "" && before != account {
+		err := &OtherAccountError{Name: c.decl.Name, Before: before, Now: account}
+		return "", errors.Join(r.ledger.write(r, Event{Kind: EventCredential, Op: "authorize", Name: c.decl.Name, Class: c.decl.Class, Rule: "other_account", Reason: "the tokens are of another account than those before"}), err)
+	}
+	return account, nil
+}
+
+// OtherAccountError is a value of another account than the one before it, which
+// is not taken unless its owner says so. It wraps [ErrRefused].
+type OtherAccountError struct {
+	Name        string // of the credential
+	Before, Now string // as the source calls the accounts
+}
+
+func (e *OtherAccountError) Error() string {
+	return fmt.Sprintf("%s refused: it is of account %q, and what is stored of %q: their records would be mixed; choose another instance for it, or say that this is meant", e.Name, e.Now, e.Before)
+}
+
+// Unwrap returns [ErrRefused].
+func (e *OtherAccountError) Unwrap() error { return ErrRefused }
+
 // errNotKept is a vault that does not keep a class.
 var errNotKept = fmt.Errorf("cannot be stored: %w", vaultstore.ErrClass)
 
 // keepTokens stores what the owner's authorization has brought.
-func (r *run) keepTokens(c *credential, t oauth.Tokens) error {
+func (r *run) keepTokens(c *credential, t oauth.Tokens, account string) error {
 	refresh := r.credentials[c.decl.OAuth.RefreshToken]
 	for _, of := range []*credential{c, refresh} {
 		if ok, why := r.host.vault.Capabilities().Stores(of.decl.Class); !ok {
@@ -78,7 +130,7 @@ func (r *run) keepTokens(c *credential, t oauth.Tokens) error {
 		return err
 	}
 	defer unlock()
-	s := &tokenStore{r.host.vault, r.scope, c.decl.Name, c.decl.Class, refresh.decl.Name, refresh.decl.Class}
+	s := &tokenStore{r.host.vault, r.scope, c.decl.Name, c.decl.Class, refresh.decl.Name, refresh.decl.Class, &account}
 	now, err := s.Get(r)
 	if err != nil {
 		return err

@@ -93,6 +93,14 @@ func (c *credential) value() (value []byte, epoch int) {
 	return c.current.Value.Reveal(), c.epoch
 }
 
+// account is what the source calls whose value is in use, "" where it never
+// told.
+func (c *credential) account() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.Account
+}
+
 // unread reports whether the run has not looked into the vault yet.
 func (c *credential) unread() bool {
 	c.mu.Lock()

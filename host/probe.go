@@ -41,7 +41,7 @@ func (h *Host) Verify(ctx context.Context, c *Connector, o RunOptions, name stri
 			return r.refuse(&Refusal{Thing: "credential " + oneLine(name), Rule: string(capabilities.RuleUndeclared), Reason: "the manifest declares none of that name", Remedy: "see: sallyport inspect"})
 		}
 		told, err := r.probe(r, cred, value.Reveal())
-		account = oneLine(r.clean(told))
+		account = r.clip(told)
 		return err
 	})
 	return account, err

@@ -246,7 +246,7 @@ func (r *run) promotePending(ctx context.Context, c *credential) (version uint64
 		}
 		stages[vaultstore.Previous] = current
 	}
-	pending.LastVerified = time.Now().UTC()
+	pending.LastVerified, pending.Account = time.Now().UTC(), r.clip(account)
 	stages[vaultstore.Current] = pending
 	version, err = r.host.vault.Put(ctx, vaultstore.Entry{Address: entry.Address, Class: entry.Class, Stages: stages}, entry.Generation)
 	if err != nil {
@@ -256,16 +256,21 @@ func (r *run) promotePending(ctx context.Context, c *credential) (version uint64
 }
 
 // sameAccount refuses a value whose account is not known to be that of the
-// value in use. One that the source takes no longer has none that it could
-// tell.
+// value in use: as the source says now, or where it takes that one no longer,
+// as it last said. Where it never told, there is nothing to compare.
 func (r *run) sameAccount(ctx context.Context, c *credential, current vaultstore.Version, account string) error {
 	before, err := r.probe(ctx, c, current.Value.Reveal())
 	remove := "; run: " + capabilities.RemoveCommand(r.scope, c.decl.Name)
+	before = r.clip(before)
 	switch {
 	case errors.Is(err, ErrNotAccepted):
-		return nil
+		if before = current.Account; before == "" {
+			return nil
+		}
 	case err != nil:
 		return fmt.Errorf("whose account the one in use is of could not be found out: %w", err)
+	}
+	switch account = r.clip(account); {
 	case account == "" || before == "":
 		return errors.New("the probe does not tell whose account it is of; name its place in the answer by account in the manifest's probe" + remove)
 	case before != account:
@@ -273,6 +278,9 @@ func (r *run) sameAccount(ctx context.Context, c *credential, current vaultstore
 	}
 	return nil
 }
+
+// clip makes an account's name fit to be kept: one line, no value in it.
+func (r *run) clip(account string) string { return oneLine(r.clean(account)) }
 
 // reveal hands out a value itself. The guard still looks for it at every
 // exit, but what a guest makes of it is out of the host's reach.

@@ -96,7 +96,7 @@ func (r *run) goOnWith(c *credential, state oauth.State, why error) {
 	}
 	c.mu.Unlock()
 	entry.Stages = map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: {
-		Value: state.Access, Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Active, ObtainedAt: state.ObtainedAt, ExpiresAt: state.ExpiresAt,
+		Value: state.Access, Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Active, ObtainedAt: state.ObtainedAt, ExpiresAt: state.ExpiresAt, Account: c.account(),
 	}}
 	c.take(entry)
 	r.host.logger.Warn("new tokens could not be stored; this process goes on with them", "run", r.id, "name", c.decl.Name, "why", r.clean(why.Error()))
@@ -148,7 +148,7 @@ func (r *run) renewal(c *credential) oauth.Job {
 	refresh := r.credentials[c.decl.OAuth.RefreshToken]
 	return oauth.Job{
 		Key:     fmt.Sprintf("%q", r.scope.Address(c.decl.Name)),
-		Store:   &tokenStore{r.host.vault, r.scope, c.decl.Name, c.decl.Class, refresh.decl.Name, refresh.decl.Class},
+		Store:   &tokenStore{r.host.vault, r.scope, c.decl.Name, c.decl.Class, refresh.decl.Name, refresh.decl.Class, nil},
 		Lock:    turnLock{r.host.turns, r.scope, c.decl.Name},
 		Journal: turnJournal{r.host.turns, r.scope, c.decl.Name},
 		Log:     r.host.logger.With("run", r.id, "name", c.decl.Name),
@@ -317,6 +317,8 @@ type tokenStore struct {
 	accessClass  abi.Class
 	refresh      string
 	refreshClass abi.Class
+	// account is whose the tokens are; nil for the account of those before.
+	account *string
 }
 
 func (s *tokenStore) Get(ctx context.Context) (state oauth.State, err error) {
@@ -371,9 +373,17 @@ func (s *tokenStore) Put(ctx context.Context, next oauth.State, expect uint64) (
 	if err != nil || next.Rejected || next.Access.Len() == 0 {
 		return generation, err
 	}
+	before, err := s.entry(ctx, s.access)
+	if err != nil {
+		return generation, err
+	}
+	account := before.Stages[vaultstore.Current].Account
+	if s.account != nil {
+		account = *s.account
+	}
 	_, err = s.vault.Put(ctx, vaultstore.Entry{
 		Address: s.scope.Address(s.access), Class: s.accessClass, Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: {
-			Value: next.Access, Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Active, ObtainedAt: next.ObtainedAt, ExpiresAt: next.ExpiresAt,
+			Value: next.Access, Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Active, ObtainedAt: next.ObtainedAt, ExpiresAt: next.ExpiresAt, Account: account,
 		}},
 	}, vaultstore.AnyGeneration)
 	return generation, err

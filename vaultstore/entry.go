@@ -67,8 +67,9 @@ type Version struct {
 	// RotatedAt is when the source last changed the value by itself, as it does
 	// a session's cookies; ObtainedAt is then of what it was changed from.
 	RotatedAt time.Time `json:"rotated_at,omitzero"`
-	// Account is what the source called the account that the value is of, when
-	// it was last asked; "" when it never told. It is no secret.
+	// Account is what the source calls the account that the value is of, ""
+	// where it never told. It is no secret, and stays with the values that come
+	// after this one, until the source tells of one of them.
 	Account string `json:"account,omitempty"`
 }
 

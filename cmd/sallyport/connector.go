@@ -84,6 +84,7 @@ stderr.`,
 		ValidArgsFunction: c.completeCredential,
 	}
 	cmd.Flags().BoolVar(&o.Device, "device", false, "enter a code on another device instead of opening an address here")
+	cmd.Flags().BoolVar(&o.OtherAccount, "other-account", false, "take an authorization of another account than the one before")
 	cmd.Flags().BoolVar(&o.Browser, "browser", false, "open the browser, and do not only print the address")
 	networkFlags(cmd, &o.Network)
 	grantFlag(cmd, &o.GrantFile)

@@ -49,6 +49,8 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/v1/user" && r.Header.Get("Authorization") == "Bearer "+canary:
 		say(http.StatusOK, map[string]string{"login": "octocat"})
+	case r.URL.Path == "/v1/user" && r.Header.Get("Authorization") == "Bearer other-account-token":
+		say(http.StatusOK, map[string]string{"login": "hubot"})
 	case r.URL.Path == "/v1/down":
 		say(http.StatusServiceUnavailable, nil)
 	case r.URL.Path == "/v1/chatty":

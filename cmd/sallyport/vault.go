@@ -36,7 +36,9 @@ the manifest's schema.
 Where the connector is approved and its manifest says how, the source is asked
 whether the value works before it is stored, and whose account it is of is shown.
 A value that the source does not accept is refused (exit code 3); --no-verify
-stores it all the same.
+stores it all the same. One of another account than the one before is refused too,
+as the records of both would be mixed: keep it under another --instance, or give
+--other-account.
 
 Where there is no manifest, CONNECTOR may be a connector's key, with --class.`,
 		Example: "  sallyport vault set ./contacts APP_PASSWORD\n  pass show contacts | sallyport vault set ./contacts APP_PASSWORD --stdin",
@@ -50,6 +52,7 @@ Where there is no manifest, CONNECTOR may be a connector's key, with --class.`,
 	cmd.Flags().BoolVar(&o.Stdin, "stdin", false, "read the value from stdin")
 	cmd.Flags().StringVar(&o.File, "file", "", "read the value from `FILE`")
 	cmd.Flags().StringVar(&o.Class, "class", "", "store it as this `CLASS`: long_lived_token, session or password (default: as declared)")
+	cmd.Flags().BoolVar(&o.OtherAccount, "other-account", false, "take a value of another account than the one before")
 	cmd.Flags().BoolVar(&o.NoVerify, "no-verify", false, "do not ask the source whether the value works")
 	networkFlags(cmd, &o.Network)
 	grantFlag(cmd, &o.GrantFile)

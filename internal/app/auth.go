@@ -23,8 +23,10 @@ type Authorize struct {
 	GrantFile string
 	Device    bool // by a code that is entered on any device
 	Browser   bool // open the browser, and do not only print the address
-	JSON      bool // what the owner has to do is a line of JSON
-	Network   Network
+	// OtherAccount takes tokens of another account than those before were of.
+	OtherAccount bool
+	JSON         bool // what the owner has to do is a line of JSON
+	Network      Network
 }
 
 // Authorized is the result of [App.Authorize].
@@ -64,7 +66,7 @@ func (a *App) Authorize(ctx context.Context, o Authorize) (Result, error) {
 		return nil, err
 	}
 	defer stores.Close()
-	how := host.Authorizer{Show: func(code, address string) { a.showCode(o, code, address) }}
+	how := host.Authorizer{OtherAccount: o.OtherAccount, Show: func(code, address string) { a.showCode(o, code, address) }}
 	if !o.Device {
 		how.Open = func(address string) error { return a.showAddress(ctx, o, address) }
 	}
@@ -78,7 +80,7 @@ func (a *App) Authorize(ctx context.Context, o Authorize) (Result, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, a.localise(err)
+		return nil, otherAccount(a.localise(err))
 	}
 	a.remember(c)
 	return Authorized{next: next{a.afterGiving(ctx, stores, o.Connector, c)}, Scope: a.scope(c.manifest.ConnectorKey), Name: cred.Name, Verification: verified}, nil

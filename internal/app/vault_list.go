@@ -29,6 +29,8 @@ type Credential struct {
 	ExpiresAt    time.Time             `json:"expires_at,omitzero"`
 	LastUsed     time.Time             `json:"last_used,omitzero"`
 	LastVerified time.Time             `json:"last_verified,omitzero"`
+	RotatedAt    time.Time             `json:"rotated_at,omitzero"` // by the source, as it does cookies
+	Account      string                `json:"account,omitempty"`   // as the source calls it
 	Generation   uint64                `json:"generation"`
 	// Pending is a value that a run has stored and that is not in use, nil
 	// when there is none. Where that is all there is, Status is "pending".
@@ -120,7 +122,8 @@ func (a *App) listed(info vaultstore.Info) Credential {
 	c := Credential{
 		Connector: info.Address.Connector, Instance: info.Address.Instance, Grant: info.Address.Grant, Name: info.Address.Name,
 		Class: info.Class, Identity: info.Class == abi.ClassNone, Status: v.Status, Reason: v.Reason, Provenance: v.Provenance,
-		ObtainedAt: v.ObtainedAt, ExpiresAt: v.ExpiresAt, LastUsed: v.LastUsed, LastVerified: v.LastVerified, Generation: info.Generation,
+		ObtainedAt: v.ObtainedAt, ExpiresAt: v.ExpiresAt, LastUsed: v.LastUsed, LastVerified: v.LastVerified,
+		RotatedAt: v.RotatedAt, Account: v.Account, Generation: info.Generation,
 	}
 	if p, ok := info.Stages[vaultstore.Pending]; ok {
 		scope := capabilities.Scope{Owner: info.Address.Owner, Connector: c.Connector, Instance: c.Instance, Grant: c.Grant}

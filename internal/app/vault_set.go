@@ -24,9 +24,11 @@ type VaultSet struct {
 	Class     string // "" for what the manifest declares
 	Stdin     bool
 	File      string
-	NoVerify  bool   // do not ask the source whether it works
-	GrantFile string // a PDPP grant; "" is the owner's own
-	Network   Network
+	NoVerify  bool // do not ask the source whether it works
+	// OtherAccount takes a value of another account than the one before was of.
+	OtherAccount bool
+	GrantFile    string // a PDPP grant; "" is the owner's own
+	Network      Network
 
 	grant *capabilities.Grant // in GrantFile
 }
@@ -119,7 +121,11 @@ func (a *App) VaultSet(ctx context.Context, o VaultSet) (Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	generation, err := a.put(ctx, stores, slot, old, value, verification.Verified)
+	account, err := o.account(old, slot.address.Name, verification)
+	if err != nil {
+		return nil, err
+	}
+	generation, err := a.put(ctx, stores, slot, old, vaultstore.Version{Value: value, Account: account}, verification.Verified)
 	if err != nil {
 		return nil, err
 	}
@@ -316,9 +322,9 @@ func (a *App) typed(ctx context.Context, s *slot) (vaultstore.Secret, error) {
 // put writes the value as current and what was current as previous, with the
 // audit log first: what cannot be audited is not done. A value that a guest
 // has left pending goes: it must not come after the owner's.
-func (a *App) put(ctx context.Context, stores *Stores, s *slot, old vaultstore.Entry, value vaultstore.Secret, verified bool) (uint64, error) {
+func (a *App) put(ctx context.Context, stores *Stores, s *slot, old vaultstore.Entry, v vaultstore.Version, verified bool) (uint64, error) {
 	now := a.Now().UTC()
-	v := vaultstore.Version{Value: value, Provenance: vaultstore.UserEntered, Status: vaultstore.Active, ObtainedAt: now}
+	v.Provenance, v.Status, v.ObtainedAt = vaultstore.UserEntered, vaultstore.Active, now
 	if verified {
 		v.LastVerified = now
 	}

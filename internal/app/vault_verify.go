@@ -106,3 +106,29 @@ func (a *App) probe(ctx context.Context, stores *Stores, o VaultSet, s *slot, va
 	})
 	return account, err
 }
+
+// otherAccount says how an owner goes on whose value is of another account than
+// the one before.
+func otherAccount(err error) error {
+	var other *host.OtherAccountError
+	if !errors.As(err, &other) {
+		return err
+	}
+	return refused("%s is of account %q, and what is stored of %q: their records would be mixed, and nothing was stored; keep it as another account with --instance NAME, or give --other-account",
+		other.Name, terminal.Clean(other.Now, maxTitle), terminal.Clean(other.Before, maxTitle))
+}
+
+// account is whose the value is that replaces what is stored: as the source
+// said of it, or else as it said of the one before.
+func (o VaultSet) account(old vaultstore.Entry, name string, v Verification) (string, error) {
+	before := old.Stages[vaultstore.Current].Account
+	switch {
+	case o.OtherAccount:
+		return v.Account, nil
+	case v.Account == "":
+		return before, nil
+	case before != "" && before != v.Account:
+		return "", otherAccount(&host.OtherAccountError{Name: name, Before: before, Now: v.Account})
+	}
+	return v.Account, nil
+}
