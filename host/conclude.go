@@ -191,22 +191,38 @@ func (r *run) blameCredential(d abi.Done, err error, rejected []string) (abi.Don
 	return d, fmt.Errorf("%s: %w: %s", r.manifest.ConnectorKey, ErrNeedsOwner, problem)
 }
 
-// commit makes the records durable and then keeps the cursors.
+// commit makes the records durable and then, or in one with it, keeps the
+// cursors.
 func (r *run) commit() error {
-	if _, err := await(r.Context, func() (struct{}, error) { return struct{}{}, r.sink.Flush(r) }); err != nil {
-		return fmt.Errorf("sink: the records could not be made durable, and no state was kept: %w", err)
+	streams := slices.Sorted(maps.Keys(r.staged))
+	keeps := len(streams) > 0 && r.opts.Grant.Continuous
+	_, both := r.sink.(StateSink)
+	if !keeps || !both {
+		if err := r.inSink(r.sink.Flush); err != nil {
+			return fmt.Errorf("sink: the records could not be made durable, and no state was kept: %w", err)
+		}
 	}
-	if len(r.staged) == 0 || !r.opts.Grant.Continuous {
+	if !keeps {
 		return nil
 	}
-	streams := slices.Sorted(maps.Keys(r.staged))
-	if err := r.host.states.Commit(r, r.scope, r.staged); err != nil {
+	commit := func(ctx context.Context) error { return r.states.Commit(ctx, r.scope, r.staged) }
+	if both {
+		if err := r.inSink(commit); err != nil {
+			return fmt.Errorf("sink: the records could not be made durable, and none of %d cursors was kept: %w", len(streams), err)
+		}
+	} else if err := commit(r); err != nil {
 		return fmt.Errorf("state: none of %d cursors could be kept: %w", len(streams), err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.outcome.StateCommitted = streams
 	return nil
+}
+
+// inSink calls the sink, which no stopped run waits for.
+func (r *run) inSink(fn func(context.Context) error) error {
+	_, err := await(r.Context, func() (struct{}, error) { return struct{}{}, fn(r) })
+	return err
 }
 
 func (r *run) count() (n int64) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
+	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
 
@@ -138,21 +139,58 @@ type Turns interface {
 }
 
 // Sink takes what a run collects. A host calls a run's sink from one
-// goroutine at a time, in the order in which the guest emitted.
+// goroutine at a time, in the order in which the guest emitted, and beside the
+// guest: a slow sink slows the guest down, by what a run may hold for it.
 type Sink interface {
 	// Write takes one message: RECORD, SKIP_RESULT, DETAIL_COVERAGE or
 	// DETAIL_GAP, valid and in scope. It may buffer.
 	Write(ctx context.Context, m Message) error
-	// Flush makes all that was written durable, as far as the sink can. State
-	// is committed only after it returned nil.
+	// Flush makes all that was written durable, as far as the sink can. It is
+	// called before a STATE is acknowledged, and at the end of a run that
+	// succeeded.
 	Flush(ctx context.Context) error
 }
 
-// Message is one line of the Collection Profile, checked.
+// RunSink is a [Sink] that is told whose records it gets.
+type RunSink interface {
+	Sink
+	// Begin is called once for a run, when nothing but its guest can still
+	// keep it from running and before anything else. end is called when the
+	// run takes nothing more from the sink and gives it nothing: what was not
+	// flushed by then may be dropped.
+	Begin(ctx context.Context, run RunInfo) (end func(), err error)
+}
+
+// RunInfo says which run a sink is for.
+type RunInfo struct {
+	RunID    string
+	Scope    capabilities.Scope
+	Manifest *manifests.Manifest
+}
+
+// StateSink is a [Sink] that keeps the cursors of what it holds, so that
+// records and cursors cannot part. A host asks it instead of its own
+// [StateStore]: a sink that holds nothing yet makes a run collect everything.
+type StateSink interface {
+	Sink
+	// StateStore's Commit also does what Flush does, in one with it: either
+	// all records and the cursors are durable, or neither the cursors nor the
+	// records since the last Flush are.
+	StateStore
+}
+
+// Message is one line of the Collection Profile, checked. Its slices are valid
+// only during the call.
 type Message struct {
 	Type   abi.MessageType
 	Stream string
-	Line   []byte // one JSON object, no newline; valid only during the call
+	Line   []byte // one JSON object, no newline
+
+	// Of a RECORD, what the line says:
+	Key       abi.Key // as many parts as the stream's primary key
+	Data      []byte  // a JSON object, as it stands in Line; nil when a delete has none
+	EmittedAt string  // RFC 3339
+	Delete    bool
 }
 
 // Prompter asks the owner. Implementations are safe for concurrent use and

@@ -2,7 +2,6 @@ package host
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -15,7 +14,8 @@ import (
 )
 
 // emit takes messages. What passes before the first that is refused is taken;
-// that one breaks the protocol, and the run with it.
+// that one breaks the protocol, and the run with it. What is taken goes to the
+// sink beside the guest; a STATE is taken once what came before it is durable.
 func (r *run) emit(mod api.Module, stack []uint64) {
 	text, s := view(mod, stack[0], stack[1], abi.MaxEmitBytes)
 	if s == abi.StatusOK && !utf8.Valid(text) {
@@ -29,10 +29,34 @@ func (r *run) emit(mod api.Module, stack []uint64) {
 		stack[0] = result(r.fail(s))
 		return
 	}
-	text = r.redact(bytes.Clone(text)) // a sink may outlive the call when the run is stopped
-	var taken uint32
-	var batch []Message
-	var past *overrun
+	text = r.redact(bytes.Clone(text)) // it outlives the call
+	c := r.checkAll(text)
+	err := r.pump.put(r, newParcel(c.batch, len(text)))
+	if err == nil && c.state {
+		err = r.pump.flush(r)
+	}
+	switch {
+	case err != nil:
+		r.sinkFailed(err)
+		stack[0] = result(r.fail(abi.StatusUnavailable))
+	case c.past != nil: // what came before is kept
+		r.stop(c.past)
+		stack[0] = result(r.fail(abi.StatusExhausted))
+	default:
+		stack[0] = uint64(c.taken)
+	}
+}
+
+// checked is what came of the messages of one emit.
+type checked struct {
+	taken uint32
+	batch []Message // what goes to the sink
+	state bool      // a STATE was taken
+	past  *overrun  // the limit that ended it
+}
+
+// checkAll reads messages up to the first that is refused.
+func (r *run) checkAll(text []byte) (c checked) {
 	for line := range bytes.Lines(text) {
 		if r.Err() != nil {
 			break // stopped: nothing more is taken
@@ -42,33 +66,21 @@ func (r *run) emit(mod api.Module, stack []uint64) {
 			continue
 		}
 		m, err := r.check(line)
-		if errors.As(err, &past) {
+		if errors.As(err, &c.past) {
 			break
 		}
 		if err != nil {
 			r.violate(err.Error())
-			r.lastError = fmt.Sprintf("message %d: %s", taken+1, err)
+			r.lastError = fmt.Sprintf("message %d: %s", c.taken+1, err)
 			break
 		}
-		taken++
+		c.taken++
+		c.state = c.state || m.Type == abi.TypeState
 		if m.Line != nil {
-			batch = append(batch, m)
+			c.batch = append(c.batch, m)
 		}
 	}
-	if err := r.deliverBatch(batch); err != nil {
-		if r.Err() == nil {
-			// They were counted: a run that lost records must not succeed.
-			r.stop(fmt.Errorf("%w: %w", errSink, err))
-		}
-		stack[0] = result(r.fail(abi.StatusUnavailable))
-		return
-	}
-	if past != nil { // what came before is kept
-		r.stop(past)
-		stack[0] = result(r.fail(abi.StatusExhausted))
-		return
-	}
-	stack[0] = uint64(taken)
+	return c
 }
 
 // check reads one message and does what it asks, but for what goes to the
@@ -87,6 +99,7 @@ func (r *run) check(line []byte) (Message, error) {
 	switch m.Type {
 	case abi.TypeState:
 		r.staged[m.Stream] = m.Cursor
+		return Message{Type: m.Type}, nil
 	case abi.TypeProgress:
 		r.opts.Observer.Progress(m.Progress)
 	case abi.TypeDone:
@@ -98,7 +111,7 @@ func (r *run) check(line []byte) (Message, error) {
 		r.mu.Lock()
 		r.outcome.Records[m.Stream]++
 		r.mu.Unlock()
-		return Message{Type: m.Type, Stream: m.Stream, Line: m.Line}, nil
+		return Message{Type: m.Type, Stream: m.Stream, Line: m.Line, Key: m.Key, Data: m.Data, EmittedAt: m.EmittedAt, Delete: m.Delete}, nil
 	default:
 		return Message{Type: m.Type, Stream: m.Stream, Line: m.Line}, nil
 	}
@@ -116,25 +129,6 @@ func (r *run) finish(d abi.Done) error {
 	r.done = &d
 	r.caps &= link.Run | link.WASI // nothing is used or sent after DONE
 	return nil
-}
-
-// deliverBatch writes to the sink, which no stopped run waits for.
-func (r *run) deliverBatch(batch []Message) error {
-	if len(batch) == 0 {
-		return nil
-	}
-	_, err := await(r.Context, func() (struct{}, error) {
-		for _, m := range batch {
-			if r.Err() != nil {
-				return struct{}{}, context.Cause(r)
-			}
-			if err := r.sink.Write(r, m); err != nil {
-				return struct{}{}, err
-			}
-		}
-		return struct{}{}, nil
-	})
-	return err
 }
 
 // violate notes what broke the protocol first. The run goes on to its end,

@@ -74,6 +74,8 @@ type run struct {
 	budget   *budget
 	checker  *profile.Checker
 	sink     Sink
+	states   StateStore // the host's, or the sink
+	pump     *pump
 	start    []byte // the START message
 
 	// halted is the status that every call answers once the run is stopped,
@@ -214,6 +216,10 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 	if r.sink == nil {
 		r.sink = nowhere{}
 	}
+	r.states = h.states
+	if s, ok := r.sink.(StateSink); ok {
+		r.states = s
+	}
 	r.console.log = r.logLine
 	r.outcome = Result{RunID: r.id, Records: map[string]int64{}, StateCommitted: []string{}, Refusals: []Refusal{}, Rejected: []string{}}
 	r.ledger = newLedger(h.auditor, Event{Scope: r.scope, RunID: r.id, Role: r.role})
@@ -223,12 +229,20 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 	timed, release := context.WithTimeoutCause(base, time.Duration(wall), r.budget.overrun(limitWall, wall))
 	r.Context = timed
 	r.cancel = func(cause error) { cancel(cause); release() }
+	r.pump = newPump(r, r.sink, r.sinkFailed)
 	return r, nil
 }
 
 // whole is the run from its first check to its last word.
 func (r *run) whole() error {
+	defer r.pump.close()
 	err := r.admit()
+	if err == nil {
+		var end func()
+		if end, err = r.beginSink(); err == nil {
+			defer end()
+		}
+	}
 	if err == nil {
 		var release func()
 		if release, err = r.holdState(); err == nil {
@@ -247,6 +261,7 @@ func (r *run) whole() error {
 				return err
 			}
 			err := r.guest()
+			r.handRest()
 			if promoteErr := r.promote(); promoteErr != nil {
 				r.problem(promoteErr.Error())
 			}
@@ -258,7 +273,7 @@ func (r *run) whole() error {
 
 // holdState keeps other runs of the scope away from its cursors.
 func (r *run) holdState() (release func(), err error) {
-	h, ok := r.host.states.(Holder)
+	h, ok := r.states.(Holder)
 	if !ok || !r.opts.Grant.Continuous {
 		return func() {}, nil
 	}
@@ -329,7 +344,7 @@ func (r *run) readStart() error {
 		}
 	}
 	if r.opts.Grant.Continuous && !r.opts.Full {
-		if s.State, err = r.host.states.Load(r, r.scope); err != nil {
+		if s.State, err = r.states.Load(r, r.scope); err != nil {
 			return fmt.Errorf("state: %w", err)
 		}
 		if len(s.State) > 0 {

@@ -62,11 +62,27 @@ func (e *Error) Unwrap() error { return e.Err }
 // Parse decodes one value: objects as map[string]any, arrays as []any,
 // numbers as json.Number, and string, bool, nil.
 func Parse(text []byte, l Limits) (any, error) {
+	p := parser{text: text}
+	return p.all(l)
+}
+
+// Cut is [Parse] of an object, which also returns the text of one of its
+// members as it stands there, nil when the value is no object or has none.
+func Cut(text []byte, l Limits, member string) (v any, cut []byte, err error) {
+	p := parser{text: text, want: member}
+	v, err = p.all(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	return v, p.cut, nil
+}
+
+func (p *parser) all(l Limits) (any, error) {
 	if l.MaxDepth == 0 {
 		l.MaxDepth = DefaultMaxDepth
 	}
-	p := parser{text: text, depth: l.MaxDepth}
-	if l.MaxBytes > 0 && len(text) > l.MaxBytes {
+	p.depth = l.MaxDepth
+	if l.MaxBytes > 0 && len(p.text) > l.MaxBytes {
 		return nil, p.fail(ErrTooLarge)
 	}
 	v, err := p.value()
@@ -74,7 +90,7 @@ func Parse(text []byte, l Limits) (any, error) {
 		return nil, err
 	}
 	p.space()
-	if p.at != len(text) {
+	if p.at != len(p.text) {
 		return nil, p.fail(ErrSyntax)
 	}
 	return v, nil
@@ -91,6 +107,9 @@ type parser struct {
 	depth int
 	path  []step
 	names int // bytes of the keys on path
+
+	want string // the top level's member whose text is cut
+	cut  []byte
 }
 
 // step is a key, or an index when key is "" and index > 0 (counted from 1).
@@ -196,8 +215,13 @@ func (p *parser) object() (any, error) {
 			return nil, p.fail(ErrSyntax)
 		}
 		p.at++
+		p.space()
+		from := p.at
 		if m[key], err = p.value(); err != nil {
 			return nil, err
+		}
+		if p.want != "" && len(p.path) == 1 && key == p.want {
+			p.cut = p.text[from:p.at:p.at]
 		}
 		p.path = p.path[:len(p.path)-1]
 		p.names -= len(key)

@@ -76,3 +76,22 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+func TestCut(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"data": {"a": 1} ,"b":2}`:         `{"a": 1}`,
+		`{"b":{"data":7},"data":"x\u0041"}`: `"x\u0041"`,
+		`{"b":{"data":7}}`:                  "",
+		`{"d\u0061ta":[ ]}`:                 `[ ]`,
+		`[{"data":1}]`:                      "",
+		`{"data":null}`:                     "null",
+	} {
+		_, cut, err := Cut([]byte(text), Limits{}, "data")
+		if err != nil || string(cut) != want || (want == "") != (cut == nil) {
+			t.Errorf("%s: %q, %v; want %q", text, cut, err, want)
+		}
+	}
+	if _, cut, err := Cut([]byte(`{"data":1,"data":2}`), Limits{}, "data"); err == nil || cut != nil {
+		t.Errorf("a duplicate: %q, %v", cut, err)
+	}
+}

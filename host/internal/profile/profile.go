@@ -29,6 +29,11 @@ type Message struct {
 	Stream string
 	Line   []byte // as the guest wrote it
 
+	Key       abi.Key // of a RECORD
+	Data      []byte  // of a RECORD: the data's text, within Line; nil when a delete has none
+	EmittedAt string  // of a RECORD
+	Delete    bool    // of a RECORD
+
 	Cursor   json.RawMessage // of a STATE
 	Progress abi.Progress    // of a PROGRESS
 	Done     abi.Done        // of a DONE
@@ -84,7 +89,7 @@ func New(m *manifests.Manifest, scope abi.Scope) (*Checker, error) {
 
 // Check reads one line.
 func (c *Checker) Check(line []byte) (Message, error) {
-	v, err := strictjson.Parse(line, strictjson.Limits{MaxBytes: abi.MaxEmitBytes, MaxDepth: abi.MaxMessageDepth})
+	v, data, err := strictjson.Cut(line, strictjson.Limits{MaxBytes: abi.MaxEmitBytes, MaxDepth: abi.MaxMessageDepth}, "data")
 	if err != nil {
 		return Message{}, err
 	}
@@ -97,6 +102,7 @@ func (c *Checker) Check(line []byte) (Message, error) {
 	o := &object{members: body}
 	switch m.Type {
 	case abi.TypeRecord:
+		m.Data = data
 		err = c.record(&m, o)
 	case abi.TypeState:
 		err = c.state(&m, o)
@@ -138,6 +144,7 @@ func (c *Checker) record(m *Message, o *object) error {
 	emitted := o.str("emitted_at", true)
 	op := o.str("op", false)
 	key, keyErr := keyOf(o.members["key"])
+	m.Key, m.EmittedAt, m.Delete = key, emitted, op == abi.OpDelete
 	if o.err != nil {
 		return o.err
 	}
