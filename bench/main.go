@@ -30,6 +30,12 @@ func main() {
 	calls := flag.Int("calls", 1_000_000, "host calls in a round")
 	contacts := flag.String("contacts", filepath.Join("..", "examples", "contacts"), "the contacts example, built")
 	flag.Parse()
+	if spec := os.Getenv(childVariable); spec != "" {
+		if err := holdCrowd(context.Background(), spec, os.Stdin, os.Stdout); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	text, err := measure(context.Background(), *rounds, *calls, *contacts)
 	if err != nil {
 		log.Fatal(err)

@@ -61,3 +61,19 @@ func peak(f func() error) (usage, error) {
 	<-stopped
 	return usage{top.heap - before.heap, max(0, top.resident-before.resident)}, err
 }
+
+// proportional is the memory of the process, with a page that is mapped
+// several times counted once; what is resident where the system does not tell.
+func proportional() int64 {
+	rollup, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		return usageNow().resident
+	}
+	for line := range bytes.Lines(rollup) {
+		if kib, ok := bytes.CutPrefix(line, []byte("Pss:")); ok {
+			n, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(kib), []byte("kB")))), 10, 64)
+			return n << 10
+		}
+	}
+	return usageNow().resident
+}

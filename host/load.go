@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host/internal/link"
+	"github.com/sallyport-host/sallyport/host/internal/linmem"
 	"github.com/sallyport-host/sallyport/host/internal/wasmbin"
 	"github.com/sallyport-host/sallyport/manifests"
 )
@@ -29,7 +30,8 @@ type Connector struct {
 type loaded struct {
 	info     ModuleInfo
 	caps     link.Caps
-	code     []byte // what is compiled: the module, its tables bounded
+	code     []byte // what is compiled: the module, its tables bounded and without the data in image
+	image    *linmem.Image
 	compiled wazero.CompiledModule
 }
 
@@ -58,7 +60,7 @@ func (h *Host) Load(ctx context.Context, p Package) (*Connector, error) {
 		refusals = append(refusals, problems...)
 	}
 	if len(refusals) > 0 {
-		return nil, h.refuseLoad(ctx, m, refusals)
+		return nil, errors.Join(c.Close(ctx), h.refuseLoad(ctx, m, refusals))
 	}
 	for role, l := range c.modules {
 		if l.compiled, err = h.compile(ctx, l.code); err != nil {
@@ -112,7 +114,29 @@ func (h *Host) check(m *manifests.Manifest, role abi.Role, stated manifests.Modu
 	if limit := h.memoryLimit(m); uint64(parsed.MemoryMin)*wasmPage > limit {
 		refusals = append(refusals, &Refusal{Thing: thing, Rule: "memory", Reason: fmt.Sprintf("it needs %d MiB of memory at least, and its limit is %d MiB", uint64(parsed.MemoryMin)*wasmPage>>20, limit>>20), Remedy: "raise /limits/memory_mib"})
 	}
-	return &loaded{info: moduleInfo(module, parsed), caps: caps, code: parsed.Clamp(module)}, refusals
+	l := &loaded{info: moduleInfo(module, parsed), caps: caps, code: parsed.Clamp(module)}
+	if len(refusals) == 0 {
+		l.takeData()
+	}
+	return l, refusals
+}
+
+// takeData makes an image of what the module's memory begins with, where that
+// can be told beforehand.
+func (l *loaded) takeData() {
+	rest, segments, ok := wasmbin.Data(l.code)
+	if !ok {
+		return
+	}
+	size := 0
+	for _, s := range segments {
+		size = max(size, int(s.Offset)+len(s.Bytes))
+	}
+	l.code, l.image = rest, linmem.NewImage(size, func(memory []byte) {
+		for _, s := range segments {
+			copy(memory[s.Offset:], s.Bytes)
+		}
+	})
 }
 
 // compile compiles a module. A panic of the engine's is an error: the module
@@ -160,7 +184,11 @@ func (c *Connector) Modules() map[abi.Role]ModuleInfo {
 func (c *Connector) Close(ctx context.Context) error {
 	var errs []error
 	for _, l := range c.modules {
-		if l != nil && l.compiled != nil {
+		if l == nil {
+			continue
+		}
+		errs = append(errs, l.image.Close())
+		if l.compiled != nil {
 			errs = append(errs, l.compiled.Close(ctx))
 		}
 	}

@@ -360,12 +360,12 @@ var errCrashed = errors.New("the connector crashed")
 
 // guest instantiates the module and calls it.
 func (r *run) guest() error {
-	memory := linmem.New(uint64(r.budget.most[limitMemory]) << 20)
+	memory := linmem.New(uint64(r.budget.most[limitMemory])<<20, r.module.image)
 	if dump := r.host.knobs.MemoryDump; dump != nil {
 		memory.BeforeWipe = func(b []byte) { dump(r.id, b) }
 	}
 	defer r.closeHandles()
-	defer memory.Free()
+	defer memory.Release()
 	mod, err := r.instantiate(memory)
 	if err != nil {
 		return r.crash(err)

@@ -1,0 +1,82 @@
+package wasmbin
+
+import (
+	"math"
+	"slices"
+)
+
+// Segment is bytes that a memory begins with.
+type Segment struct {
+	Offset uint32
+	Bytes  []byte
+}
+
+// Data takes a module's data out of it: rest is the module without its data
+// section, and segments, which stand in module, are what its memory begins
+// with, later ones over earlier. ok is false where that would not be the same:
+// when an offset is not a constant or lies outside the smallest memory, when a
+// segment is not laid out at the start, or when the code may refer to one; and
+// when the section is not valid, which is the engine's to say. module is one
+// that [Parse] took.
+//
+// The engine keeps 24 bytes for each segment in every instance, and the data
+// itself; Go's linker makes tens of thousands of them.
+func Data(module []byte) (rest []byte, segments []Segment, ok bool) {
+	var memory uint64 // bytes
+	for r := (&reader{b: module, at: 8}); r.err == nil && r.at < len(module); {
+		head := r.at
+		id := r.byte()
+		size := r.u32()
+		body := &reader{b: r.bytes(int(size))}
+		switch id {
+		case secMemory:
+			body.vector(MaxMemories, "memories", func() {
+				low, _ := body.memory()
+				memory = uint64(low) << 16
+			})
+		case secDataCount:
+			return nil, nil, false // there to tell the code's instructions what they may refer to
+		case secData:
+			segments, ok = body.segments(memory)
+			return slices.Concat(module[:head], module[r.at:]), segments, ok && r.err == nil
+		}
+	}
+	return nil, nil, false
+}
+
+// segments reads the content of a data section.
+func (r *reader) segments(memory uint64) (all []Segment, ok bool) {
+	const activeInMemory0, i32Const, end = 0, 0x41, 0x0b
+	n := r.count(MaxSegments, "segments")
+	all = make([]Segment, 0, min(int(n), len(r.b)/4)) // each takes four bytes at least
+	for range n {
+		flag, op, offset, stop := r.byte(), r.byte(), r.i32(), r.byte()
+		data := r.bytes(int(r.u32()))
+		if r.err != nil || flag != activeInMemory0 || op != i32Const || stop != end || uint64(offset)+uint64(len(data)) > memory {
+			return nil, false
+		}
+		all = append(all, Segment{offset, data})
+	}
+	return all, r.err == nil && r.at == len(r.b)
+}
+
+// i32 reads a signed LEB128 of at most five bytes, as the address it stands
+// for.
+func (r *reader) i32() uint32 {
+	var v int64
+	for shift := 0; shift < 35; shift += 7 {
+		c := r.byte()
+		v |= int64(c&0x7f) << shift
+		if c < 0x80 {
+			if c&0x40 != 0 {
+				v |= -1 << (shift + 7)
+			}
+			if v < math.MinInt32 || v > math.MaxInt32 {
+				break
+			}
+			return uint32(int32(v))
+		}
+	}
+	r.fail("a number does not fit 32 bits")
+	return 0
+}
