@@ -2,22 +2,35 @@ package main
 
 import (
 	"context"
+	"log"
 	"os"
-	"testing"
 	"path/filepath"
+	"strings"
+	"testing"
 )
 
+// TestMain lets the test be the process of its own that holds a crowd.
 func TestMain(m *testing.M) {
 	if spec := os.Getenv(childVariable); spec != "" {
 		if err := holdCrowd(context.Background(), spec, os.Stdin, os.Stdout); err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
-		os.Exit(0)
+		return
 	}
 	os.Exit(m.Run())
 }
 
-func TestDensityScratch(t *testing.T) {
-	text, err := measureDensity(t.Context(), 200, filepath.Join("..", "examples", "contacts"))
-	t.Log(text, err)
+func TestMeasureDensity(t *testing.T) {
+	contacts := filepath.Join("..", "examples", "contacts")
+	if _, err := os.Stat(filepath.Join(contacts, "collector.wasm")); err != nil {
+		t.Skip("skip: needs the guests of examples/ (make guests)")
+	}
+	text, err := measureDensity(t.Context(), 5, contacts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text, "| resident, each, MiB |") {
+		t.Errorf("no row:\n%s", text)
+	}
+	t.Log(text)
 }

@@ -2,7 +2,10 @@ package wasmbin
 
 import (
 	"bytes"
+	"context"
 	"testing"
+
+	"github.com/tetratelabs/wazero"
 )
 
 func TestData(t *testing.T) {
@@ -49,4 +52,44 @@ func TestData(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzData holds what Data says to what the engine lays out: a module with its
+// data and one without it, on the image, begin with the same memory.
+func FuzzData(f *testing.F) {
+	f.Add([]byte{0, 8, 3, 1, 2, 3, 0, 9, 1, 7, 2, 0, 2, 5, 5, 0, 0, 0})
+	f.Add([]byte{0xff, 0xff, 1, 7})
+	f.Add(bytes.Repeat([]byte{0x12, 0x34, 5, 1, 2, 3, 4, 5}, 30))
+	rt := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigInterpreter())
+	f.Fuzz(func(t *testing.T, program []byte) {
+		var segments [][]byte
+		for len(program) > 3 { // an offset, a length, so many bytes
+			offset := uint32(program[0])<<8 | uint32(program[1])
+			n := min(int(program[2]), len(program)-3)
+			segments = append(segments, bytes.Join([][]byte{{0, 0x41}, leb(offset | 1<<20)[:3], {0x0b}, leb(uint32(n)), program[3 : 3+n]}, nil))
+			segments[len(segments)-1][4] &= 3 // the bit was there to have three bytes
+			program = program[3+n:]
+		}
+		module := mod(sec(5, []byte{1, 0, 1}), sec(7, []byte{1}, str("memory"), []byte{2, 0}),
+			sec(11, leb(uint32(len(segments))), bytes.Join(segments, nil)))
+		instance, engineErr := rt.InstantiateWithConfig(context.Background(), module, wazero.NewModuleConfig().WithName(""))
+		rest, found, ok := Data(module)
+		if ok != (engineErr == nil) {
+			t.Fatalf("taken: %v; the engine says %v", ok, engineErr)
+		}
+		if !ok {
+			return
+		}
+		defer instance.Close(context.Background())
+		if _, err := Parse(rest); err != nil {
+			t.Fatalf("the rest: %v", err)
+		}
+		image := make([]byte, 1<<16)
+		for _, s := range found {
+			copy(image[s.Offset:], s.Bytes)
+		}
+		if want, _ := instance.Memory().Read(0, 1<<16); !bytes.Equal(image, want) {
+			t.Error("the memory is another")
+		}
+	})
 }
