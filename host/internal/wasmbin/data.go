@@ -23,49 +23,49 @@ type Segment struct {
 // itself; Go's linker makes tens of thousands of them.
 func Data(module []byte) (rest []byte, segments []Segment, ok bool) {
 	var memory uint64 // bytes
-	for r := (&reader{b: module, at: 8}); r.err == nil && r.at < len(module); {
-		head := r.at
-		id := r.byte()
-		size := r.u32()
-		body := &reader{b: r.bytes(int(size))}
+	for r := (&Reader{B: module, At: 8}); r.More(); {
+		head := r.At
+		id := r.Byte()
+		size := r.U32()
+		body := &Reader{B: r.Bytes(int(size))}
 		switch id {
-		case secMemory:
-			body.vector(MaxMemories, "memories", func() {
+		case SecMemory:
+			body.Vector(MaxMemories, "memories", func() {
 				low, _ := body.memory()
 				memory = uint64(low) << 16
 			})
-		case secDataCount:
+		case SecDataCount:
 			return nil, nil, false // there to tell the code's instructions what they may refer to
-		case secData:
+		case SecData:
 			segments, ok = body.segments(memory)
-			return slices.Concat(module[:head], module[r.at:]), segments, ok && r.err == nil
+			return slices.Concat(module[:head], module[r.At:]), segments, ok && r.Err == nil
 		}
 	}
 	return nil, nil, false
 }
 
 // segments reads the content of a data section.
-func (r *reader) segments(memory uint64) (all []Segment, ok bool) {
+func (r *Reader) segments(memory uint64) (all []Segment, ok bool) {
 	const activeInMemory0, i32Const, end = 0, 0x41, 0x0b
-	n := r.count(MaxSegments, "segments")
-	all = make([]Segment, 0, min(int(n), len(r.b)/4)) // each takes four bytes at least
+	n := r.Count(MaxSegments, "segments")
+	all = make([]Segment, 0, min(int(n), len(r.B)/4)) // each takes four bytes at least
 	for range n {
-		flag, op, offset, stop := r.byte(), r.byte(), r.i32(), r.byte()
-		data := r.bytes(int(r.u32()))
-		if r.err != nil || flag != activeInMemory0 || op != i32Const || stop != end || uint64(offset)+uint64(len(data)) > memory {
+		flag, op, offset, stop := r.Byte(), r.Byte(), r.i32(), r.Byte()
+		data := r.Bytes(int(r.U32()))
+		if r.Err != nil || flag != activeInMemory0 || op != i32Const || stop != end || uint64(offset)+uint64(len(data)) > memory {
 			return nil, false
 		}
 		all = append(all, Segment{offset, data})
 	}
-	return all, r.err == nil && r.at == len(r.b)
+	return all, r.Err == nil && r.At == len(r.B)
 }
 
 // i32 reads a signed LEB128 of at most five bytes, as the address it stands
 // for.
-func (r *reader) i32() uint32 {
+func (r *Reader) i32() uint32 {
 	var v int64
 	for shift := 0; shift < 35; shift += 7 {
-		c := r.byte()
+		c := r.Byte()
 		v |= int64(c&0x7f) << shift
 		if c < 0x80 {
 			if c&0x40 != 0 {
@@ -77,6 +77,6 @@ func (r *reader) i32() uint32 {
 			return uint32(int32(v))
 		}
 	}
-	r.fail("a number does not fit 32 bits")
+	r.Fail("a number does not fit 32 bits")
 	return 0
 }
