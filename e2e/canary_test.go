@@ -27,13 +27,14 @@ type field struct {
 	detector
 	t        *testing.T
 	password string // what opens the source
+	planted  map[string]string
 }
 
 // plant puts canaries into this process's environment, its working folder and
 // its HOME, all of them the test's own.
 func plant(t *testing.T) *field {
 	t.Helper()
-	f := &field{t: t}
+	f := &field{t: t, planted: map[string]string{}}
 	f.password = f.canary("the stored password")
 	for _, name := range []string{"SALLYPORT_CANARY", "APP_PASSWORD", "TOKEN", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN"} {
 		t.Setenv(name, f.canary("the environment variable "+name))
@@ -64,6 +65,7 @@ func plant(t *testing.T) *field {
 func (f *field) canary(what string) string {
 	value := "Canary" + rand.Text()
 	f.add(what, value)
+	f.planted[what] = value
 	return value
 }
 
@@ -187,6 +189,9 @@ func canaryRun(t *testing.T, name string) {
 	})
 	printed := f.quiet()
 	w := newWorld(ctx, t, server.Addr(), f.vault(scope(m)))
+	for what, value := range f.planted {
+		w.memory.never(what, value)
+	}
 	c := w.loadPackage(p)
 	w.approve(c, options(m, server.URL(source)))
 	for _, credential := range m.Credentials {

@@ -78,7 +78,7 @@ func (m *mailbox) changes(known map[string]string) []string {
 // TestContactsFromRadicale collects from a real server: all, then nothing,
 // then what was added, changed and deleted.
 func TestContactsFromRadicale(t *testing.T) {
-	server := radicale.Start(t, "alice", "right")
+	server := radicale.Start(t, "alice", "Canary-right-4Tq9")
 	for _, name := range slices.Sorted(maps.Keys(dav.Cards())) {
 		server.Put(name, dav.Cards()[name])
 	}
@@ -113,10 +113,10 @@ func TestContactsFromRadicale(t *testing.T) {
 // remedy, marks the credential, and keeps the next run from calling the source
 // until the owner has renewed it.
 func TestWrongPasswordIsAskedOnce(t *testing.T) {
-	server := radicale.Start(t, "alice", "right")
+	server := radicale.Start(t, "alice", "Canary-right-4Tq9")
 	server.Put("ada.vcf", dav.Cards()["ada.vcf"])
 	m := contactsOf(t, server)
-	server.SetPassword("changed at the source")
+	server.SetPassword("Canary-changed-2Wz7")
 
 	result, _, err := m.collect()
 	if !errors.Is(err, host.ErrNeedsOwner) {
@@ -142,7 +142,7 @@ func TestWrongPasswordIsAskedOnce(t *testing.T) {
 		t.Errorf("the next run called the source %d times", calls)
 	}
 
-	m.put(m.connector, "APP_PASSWORD", "changed at the source")
+	m.put(m.connector, "APP_PASSWORD", "Canary-changed-2Wz7")
 	if _, _, err = m.collect(); err != nil {
 		t.Errorf("after the owner renewed it: %v", err)
 	}

@@ -54,7 +54,7 @@ func served(t *testing.T, h http.Handler) *mailbox {
 	base := url.URL{Scheme: "http", Host: fmt.Sprintf("%s:%d", source, at.Port()), Path: "/book/"}
 	w.approve(m.connector, options(m.connector.Manifest(), base.String()))
 	w.put(m.connector, "ACCOUNT", "alice")
-	w.put(m.connector, "APP_PASSWORD", "right-canary")
+	w.put(m.connector, "APP_PASSWORD", "Canary-right-4Tq9")
 	return m
 }
 

@@ -16,7 +16,7 @@ import (
 // own vault, approvals, exceptions, audit log and state, and neither notices
 // the other, not even when it is closed.
 func TestTwoHostsShareNothing(t *testing.T) {
-	passwords := []string{"the first one's", "the second one's"}
+	passwords := []string{"Canary-first-4Tq9", "Canary-second-2Wz7"}
 	var worlds [2]*world
 	var connectors [2]*host.Connector
 	var sinks [2]host.MemorySink

@@ -34,6 +34,7 @@ type mailAccount struct {
 func mailOf(ctx context.Context, t *testing.T, server *dovecot.Server) *mailAccount {
 	t.Helper()
 	w := &world{t: t, vault: memory.New(), approvals: host.NewMemoryApprovals(), audit: host.NewMemoryAuditor(), log: &strings.Builder{}}
+	w.memory, ctx = watchMemory(ctx, t)
 	h, err := host.New(ctx, host.NewConfig().
 		WithVault(w.vault).WithApprovals(w.approvals).WithAuditor(w.audit).WithStateStore(host.NewMemoryState()).
 		WithLogger(slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))).

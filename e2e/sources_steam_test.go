@@ -86,6 +86,7 @@ func (s *source443) steamKey(what string) string {
 	_, _ = rand.Read(b[:])
 	key := fmt.Sprintf("%X", b)
 	s.add(what, key)
+	s.memory.never(what, key)
 	return key
 }
 

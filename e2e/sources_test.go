@@ -145,6 +145,7 @@ func newSource(t *testing.T, name string, options map[string]any, server *stand,
 	for _, name := range names {
 		c = c.WithAddressException(name, server.addr)
 	}
+	w.memory, ctx = watchMemory(ctx, t)
 	h, err := host.New(ctx, c)
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +166,7 @@ func newSource(t *testing.T, name string, options map[string]any, server *stand,
 func (s *source443) secret(what string) string {
 	value := "Canary" + rand.Text()
 	s.add(what, value)
+	s.memory.never(what, value)
 	return value
 }
 

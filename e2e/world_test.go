@@ -28,6 +28,7 @@ type world struct {
 	audit     *host.MemoryAuditor
 	host      *host.Host
 	log       *strings.Builder
+	memory    *watchedMemory
 }
 
 // newWorld starts a host that may reach addr under the name of [source], with
@@ -46,6 +47,7 @@ func newWorld(ctx context.Context, t *testing.T, addr netip.AddrPort, vault vaul
 		WithLogger(slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))).
 		WithAddressException(source, addr).
 		WithCompileCache(compiled)
+	w.memory, ctx = watchMemory(ctx, t)
 	h, err := host.New(ctx, c)
 	if err != nil {
 		t.Fatal(err)
@@ -104,12 +106,16 @@ func (w *world) approve(c *host.Connector, options map[string]any) {
 	}
 }
 
-// put stores a value of a credential that c declares, as its owner would.
+// put stores a value of a credential that c declares, as its owner would. No
+// guest of the world may hold it.
 func (w *world) put(c *host.Connector, name, value string) {
 	w.t.Helper()
 	declared, ok := c.Manifest().Credential(name)
 	if !ok {
 		w.t.Fatalf("%s declares no credential %s", c.Manifest().ConnectorKey, name)
+	}
+	if !declared.Identity {
+		w.memory.never(name, value)
 	}
 	putValue(w.t, w.vault, scope(c.Manifest()).Address(declared.Name), declared.Class, value)
 }

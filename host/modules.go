@@ -61,7 +61,7 @@ func (h *Host) registerModules(ctx context.Context) error {
 		b := h.runtime.NewHostModuleBuilder(name)
 		for _, f := range all {
 			if f.Module == name {
-				b.NewFunctionBuilder().WithGoModuleFunction(build(f), valueTypes(f.Params), valueTypes(f.Results)).Export(f.Name)
+				b.NewFunctionBuilder().WithGoModuleFunction(h.seen(f, build(f)), valueTypes(f.Params), valueTypes(f.Results)).Export(f.Name)
 			}
 		}
 		if _, err := b.Instantiate(ctx); err != nil {
@@ -69,6 +69,31 @@ func (h *Host) registerModules(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// seen lets the knob look at the guest's memory around fn. Without the knob it
+// is fn itself.
+func (h *Host) seen(f abi.Func, fn api.GoModuleFunc) api.GoModuleFunc {
+	see := h.knobs.HostCall
+	if see == nil {
+		return fn
+	}
+	name := f.Module + "." + f.Name
+	return func(ctx context.Context, mod api.Module, stack []uint64) {
+		r := runOf(ctx)
+		memory := mod.Memory()
+		if r == nil || memory == nil {
+			fn(ctx, mod, stack)
+			return
+		}
+		look := func() {
+			all, _ := memory.Read(0, memory.Size())
+			see(r.id, name, all)
+		}
+		look()
+		defer look() // also when fn ends the guest
+		fn(ctx, mod, stack)
+	}
 }
 
 func valueTypes(types []abi.ValType) []api.ValueType {

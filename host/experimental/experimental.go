@@ -14,9 +14,24 @@ import (
 
 // WithMemoryDump lets see look at each buffer of a guest's linear memory just
 // before it is wiped: the last one, and those that growing left behind. see
-// must not keep the slice, and is called from the run's goroutine.
+// must not keep the slice, and is called from the run's goroutine. Who looks
+// already goes on looking, before see.
 func WithMemoryDump(ctx context.Context, see func(runID string, memory []byte)) context.Context {
-	return knobs.With(ctx, func(k *knobs.Knobs) { k.MemoryDump = see })
+	return knobs.With(ctx, func(k *knobs.Knobs) {
+		if before := k.MemoryDump; before != nil {
+			k.MemoryDump = func(runID string, memory []byte) { before(runID, memory); see(runID, memory) }
+			return
+		}
+		k.MemoryDump = see
+	})
+}
+
+// WithHostCalls lets see look at a guest's whole linear memory as each host
+// function, WASI's among them, is entered and as it is left, however that is.
+// function is named as in a module's imports: "sallyport:run/v1.emit". see must
+// not keep the slice, and is called from the run's goroutine.
+func WithHostCalls(ctx context.Context, see func(runID, function string, memory []byte)) context.Context {
+	return knobs.With(ctx, func(k *knobs.Knobs) { k.HostCall = see })
 }
 
 // WithoutInterruption leaves out what stops a guest that computes and never

@@ -15,6 +15,9 @@ type Knobs struct {
 	// MemoryDump sees each buffer of a guest's linear memory just before it
 	// is wiped. It must not keep it.
 	MemoryDump func(runID string, memory []byte)
+	// HostCall sees a guest's linear memory as each host function is entered
+	// and as it is left. It must not keep it.
+	HostCall func(runID, function string, memory []byte)
 	// NoInterrupt leaves out what stops a guest that only computes.
 	NoInterrupt bool
 }
