@@ -21,8 +21,8 @@ var sourceRows = []row{
 		code: abi.CodeLeakBlocked, told: leak("TOKEN"),
 	},
 	{
-		name: "a value that was read before it was live",
-		code: abi.CodeLeakBlocked, told: leak("TOKEN"), holds: []string{"TOKEN"},
+		name: "a value that is read before it is asked for",
+		code: abi.CodeLeakBlocked, told: leak("TOKEN"),
 	},
 	{
 		name: "a redirect",

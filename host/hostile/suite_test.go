@@ -46,7 +46,7 @@ type row struct {
 	got    []string // the guest's journal; nil where it is not the point
 	told   audited  // what the audit log has to tell
 	finds  []string // what findings hold, each a part of a record in order
-	holds  []string // names whose values its memory may hold
+	holds  []string // names whose values its memory holds: no other may be in it
 	logged []string // names whose values net/http may give to the standard logger: the main program's to discard, documented
 	learns []string // names whose values a server may get, where none should: documented
 	check  func(t *testing.T, w *world, o *outcome)
@@ -181,6 +181,11 @@ func (r row) noValues(t *testing.T, o *outcome) {
 	for _, name := range o.held {
 		if !slices.Contains(r.holds, name) {
 			t.Errorf("the guest's memory held %s", name)
+		}
+	}
+	for _, name := range r.holds { // a search that misses what is there would prove nothing of the others
+		if !slices.Contains(o.held, name) {
+			t.Errorf("the guest's memory did not hold %s: the test looks in the wrong place", name)
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport-host/sallyport/capabilities"
 	"github.com/sallyport-host/sallyport/host"
 	"github.com/sallyport-host/sallyport/host/experimental"
+	"github.com/sallyport-host/sallyport/host/experimental/memcheck"
 	"github.com/sallyport-host/sallyport/host/internal/guard"
 	"github.com/sallyport-host/sallyport/vaultstore"
 	"github.com/sallyport-host/sallyport/vaultstore/memory"
@@ -134,14 +135,23 @@ type world struct {
 	logs      lockedBuffer // the host's own log
 	standard  lockedBuffer // what libraries give to package log
 
-	memory *dump
+	memory  *dump
+	checker *memcheck.Checker // of memories, at every host call
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		t: t, vault: memory.New(memory.WithPasswords()), approvals: host.NewMemoryApprovals(), audit: host.NewMemoryAuditor(),
-		states: host.NewMemoryState(), net: newNetwork(t), cache: compileCache,
+		states: host.NewMemoryState(), net: newNetwork(t), cache: compileCache, checker: &memcheck.Checker{},
+	}
+	for name, value := range values {
+		if guard.Rate([]byte(value)) != guard.Strong {
+			continue // it is everywhere in a memory of megabytes
+		}
+		if err := w.checker.Add(name, value); err != nil {
+			t.Fatal(err)
+		}
 	}
 	log.SetOutput(&w.standard)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
@@ -174,13 +184,12 @@ func (w *world) config(cache string) host.Config {
 	return config
 }
 
-// newHost makes a host whose guests' memories are searched before they are
-// wiped.
+// newHost makes a host whose guests' memories are searched at every call.
 func (w *world) newHost(cache string) *host.Host {
 	w.t.Helper()
 	config := w.config(cache)
 	ctx := experimental.WithMemoryDump(w.t.Context(), func(_ string, m []byte) { w.memory.see(m) })
-	h, err := host.New(ctx, config)
+	h, err := host.New(w.checker.Watch(ctx), config)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -269,7 +278,8 @@ type outcome struct {
 // play runs a connector for an owner, once it was approved.
 func (w *world) play(c *host.Connector, owner string, role abi.Role) *outcome {
 	w.t.Helper()
-	w.memory = newDump()
+	w.memory = &dump{}
+	w.checker.Forget()
 	w.net.forget()
 	w.logs.take()
 	w.standard.take()
@@ -284,7 +294,7 @@ func (w *world) play(c *host.Connector, owner string, role abi.Role) *outcome {
 		o.records = append(o.records, string(m.Line))
 	}
 	o.events = w.audit.Events()[before:]
-	o.got, o.held = w.memory.journal(), w.memory.names()
+	o.got, o.held = w.memory.journal(), w.checker.Names()
 	o.shown, o.log = watcher.lines, w.logs.take()
 	o.standard = w.standard.take()
 	o.requests, o.mail = w.net.requests()
@@ -367,40 +377,17 @@ func secretsIn(text string) (names []string) {
 	return names
 }
 
-// dump is what is found in a guest's memory at its end.
+// dump is the journal in a guest's memory at its end.
 type dump struct {
 	mu   sync.Mutex
 	text string
-	held map[string]bool
-	all  *guard.Set
 }
-
-// allStrong finds any value that is surely no accident: what is short is
-// everywhere in a memory of megabytes.
-var allStrong = sync.OnceValue(func() *guard.Set {
-	var secrets []guard.Secret
-	for name, value := range values {
-		if guard.Rate([]byte(value)) == guard.Strong {
-			secrets = append(secrets, guard.Secret{Name: name, Value: []byte(value)})
-		}
-	}
-	return guard.New(secrets)
-})
-
-func newDump() *dump { return &dump{held: map[string]bool{}, all: allStrong()} }
 
 const mark = "hostile-journal\x01"
 
 func (d *dump) see(memory []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if underRace {
-		for name, value := range values {
-			d.held[name] = d.held[name] || bytes.Contains(memory, []byte(value))
-		}
-	} else {
-		_, _, _ = d.all.Scrub(nil, memory, func(h guard.Hit) []byte { d.held[h.Name] = true; return nil })
-	}
 	if _, after, ok := bytes.Cut(memory, []byte(mark)); ok {
 		text, _, _ := bytes.Cut(after, []byte{0})
 		d.text = string(text)
@@ -412,16 +399,6 @@ func (d *dump) journal() []string {
 		return nil
 	}
 	return strings.Split(strings.TrimSuffix(d.text, "\n"), "\n")
-}
-
-func (d *dump) names() (names []string) {
-	for name, held := range d.held {
-		if held && guard.Rate([]byte(values[name])) == guard.Strong {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }
 
 // code is how a run ended: "succeeded", or the code of DONE's error.

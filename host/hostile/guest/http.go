@@ -38,7 +38,7 @@ var _ = add(map[string]func(){
 		mine("TOKEN")
 		note("%s", get(drop("/give")))
 	},
-	"a value that was read before it was live": func() {
+	"a value that is read before it is asked for": func() {
 		v := get(drop("/give")).body
 		note("read %d bytes", len(v))
 		mine("TOKEN")
