@@ -48,6 +48,10 @@ const (
 	MaxResponseBodyBytes = 1 << 30
 	// MaxSignBytes bounds the data of one credential-sign sign.
 	MaxSignBytes = 64 << 10
+	// MaxResults is how many surrogates live at once of one credential's
+	// signatures, of its codes, and of what was captured for it: the newest of
+	// each. Those of cookies that no rule names have the same bound, together.
+	MaxResults = 1024
 	// MaxWaitHandles bounds the handles of one wait.
 	MaxWaitHandles = MaxHandles
 	// MaxPollSubscriptions bounds the subscriptions of one WASI poll_oneoff.

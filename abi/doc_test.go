@@ -153,7 +153,7 @@ func TestDocumentListsEveryBound(t *testing.T) {
 		"MaxMessageDepth": abi.MaxMessageDepth, "MaxCursorBytes": abi.MaxCursorBytes, "MaxKeyBytes": abi.MaxKeyBytes,
 		"MaxInteractBytes": abi.MaxInteractBytes, "MaxLogBytes": abi.MaxLogBytes, "MaxErrorBytes": abi.MaxErrorBytes,
 		"MaxReasonBytes": abi.MaxReasonBytes, "MaxTickets": abi.MaxTickets, "MaxTicketBytes": abi.MaxTicketBytes, "MaxHandles": abi.MaxHandles,
-		"MaxHeadBytes": abi.MaxHeadBytes, "MaxSignBytes": abi.MaxSignBytes, "MaxHeaders": abi.MaxHeaders, "MaxURLBytes": abi.MaxURLBytes,
+		"MaxHeadBytes": abi.MaxHeadBytes, "MaxSignBytes": abi.MaxSignBytes, "MaxResults": abi.MaxResults, "MaxHeaders": abi.MaxHeaders, "MaxURLBytes": abi.MaxURLBytes,
 		"MaxRequestBodyBytes": abi.MaxRequestBodyBytes, "MaxResponseHeadBytes": abi.MaxResponseHeadBytes,
 		"MaxResponseBodyBytes": abi.MaxResponseBodyBytes, "MaxWaitHandles": abi.MaxWaitHandles,
 		"MaxPollSubscriptions": abi.MaxPollSubscriptions, "MaxRandomBytes": abi.MaxRandomBytes,

@@ -9,12 +9,10 @@ import (
 	"github.com/sallyport-host/sallyport/manifests"
 )
 
-// The bounds of a run's surrogates: of those that stay, and of each kind of
-// those that come and go, such as the signatures by one key.
-const (
-	maxTokens  = 4096
-	maxPassing = 1024
-)
+// maxTokens bounds those of a run's surrogates that stay. Of each kind of those
+// that come and go, such as the signatures by one key, the newest
+// [abi.MaxResults] live.
+const maxTokens = 4096
 
 // holding is what a surrogate of a run stands for. It does not change.
 type holding struct {
@@ -117,7 +115,7 @@ func (t *tokens) once(h *holding) (*holding, bool) {
 	}
 	k := h.kind()
 	t.passing[k] = append(t.passing[k], h)
-	if old := t.passing[k]; len(old) > maxPassing {
+	if old := t.passing[k]; len(old) > abi.MaxResults {
 		delete(t.all, old[0].token)
 		delete(t.twins, old[0].twin)
 		old[0] = nil

@@ -18,22 +18,22 @@ func TestSurrogatesThatComeAndGo(t *testing.T) {
 	}
 	first := &holding{c: key, access: abi.AccessSign, passing: true}
 	all.add(first)
-	for range maxPassing {
+	for range abi.MaxResults {
 		if !all.add(&holding{c: key, access: abi.AccessSign, passing: true}) {
 			t.Fatal("what comes and goes is never too many")
 		}
 	}
-	if all.live(first.token) || !all.live(captured.token) || len(all.all) != maxPassing+1 {
+	if all.live(first.token) || !all.live(captured.token) || len(all.all) != abi.MaxResults+1 {
 		t.Errorf("%d surrogates are live: the oldest of its kind is to go, and no other", len(all.all))
 	}
 	again, ok := all.once(&holding{c: session, access: abi.AccessUse, passing: true, twin: captured.twin})
 	if !ok || again != captured {
 		t.Error("one value has two surrogates")
 	}
-	for i := range maxPassing {
+	for i := range abi.MaxResults {
 		all.add(&holding{c: session, access: abi.AccessUse, passing: true, twin: twin{c: session, digest: sha256.Sum256(fmt.Append(nil, i))}})
 	}
-	if again, _ := all.once(&holding{c: session, access: abi.AccessUse, passing: true, twin: captured.twin}); again == captured || !all.live(again.token) || len(all.twins) != maxPassing {
+	if again, _ := all.once(&holding{c: session, access: abi.AccessUse, passing: true, twin: captured.twin}); again == captured || !all.live(again.token) || len(all.twins) != abi.MaxResults {
 		t.Error("a surrogate that is forgotten was given out again")
 	}
 	for range maxTokens {

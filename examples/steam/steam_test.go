@@ -15,13 +15,11 @@ const (
 	me  = "76561197960287930"
 )
 
-// source answers each path. The stand-in for a host swaps surrogates in headers
-// alone, so the key is given as what is no secret; that it is swapped in the
-// query is for the host's own tests.
+// source answers each path, to who has the key.
 func source(answers map[string]string) sallyporttest.Host {
 	return sallyporttest.Host{
 		Streams: []string{profileStream, gamesStream, recentStream, friendsStream}, Options: map[string]any{steamOption: me},
-		Identities: map[string]string{keyName: key},
+		Credentials: map[string]string{keyName: key},
 		Source: sallyporttest.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Query().Get("key") != key {
 				w.WriteHeader(http.StatusForbidden)
@@ -117,7 +115,7 @@ func TestPrivate(t *testing.T) {
 // over, and what it says has no query.
 func TestWrongKey(t *testing.T) {
 	h := source(nil)
-	h.Identities = map[string]string{keyName: "another"}
+	h.Credentials = map[string]string{keyName: "another"}
 	r := h.Run(collect)
 	if r.Done.Code != "credential_rejected" || len(r.Requests) != 1 || strings.Contains(r.Done.Message, "another") || strings.Contains(strings.Join(r.Log, " "), "another") {
 		t.Errorf("ended as %+v after %d requests", r.Done, len(r.Requests))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,20 +110,56 @@ func TestDo(t *testing.T) {
 	})
 }
 
+// A surrogate in the path, in the query and for the whole address is swapped
+// for its value as it is written there, and the list of requests shows none.
+func TestSurrogatesInAddresses(t *testing.T) {
+	const secret, feed = "a b/c&d=e?f", origin + "/feed/Qx0zPw3mLk9?all=1"
+	on := host()
+	on.Credentials = map[string]string{"KEY": secret, "FEED": feed}
+	var got []string
+	on.Source = sallyporttest.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got = append(got, r.URL.Path+" "+r.URL.Query().Get("key")+" "+r.URL.Query().Get("all"))
+	}))
+	r := on.Run(func(ctx context.Context, run *sallyport.Run) error {
+		c := sallyport.NewClient(run)
+		key, err := run.Credential("KEY")
+		whole, err2 := run.Credential("FEED")
+		for _, address := range []string{origin + "/" + string(key) + "/x", origin + "/x?key=" + string(key) + "&all=0", string(whole), "https://" + string(whole)} {
+			resp, e := c.Do(ctx, &sallyport.Request{URL: address})
+			if err = errors.Join(err, e); e == nil {
+				_ = resp.Body.Close()
+			}
+		}
+		return errors.Join(err, err2)
+	})
+	succeeded(t, r)
+	if want := []string{"/" + secret + "/x  ", "/x " + secret + " 0", "/feed/Qx0zPw3mLk9  1", "/feed/Qx0zPw3mLk9  1"}; !slices.Equal(got, want) {
+		t.Errorf("the source got %q, want %q", got, want)
+	}
+	if shown := strings.Join(r.Requests, "\n"); strings.Contains(shown, "Qx0zPw") || strings.Count(shown, "sp1") != 4 {
+		t.Errorf("the requests are shown as %q", shown)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	on := host()
 	on.Source = sallyporttest.Handler(source())
 	r := on.Run(func(ctx context.Context, run *sallyport.Run) error {
 		c := sallyport.NewClient(run)
 		token, _ := run.Credential("API_TOKEN")
-		_, err := c.Do(ctx, &sallyport.Request{URL: origin + "/echo?key=" + string(token)})
-		if !errors.Is(err, sallyport.ErrLeakBlocked) || err.Error() != "GET "+origin+"/echo: blocked: a credential would have leaked" {
-			t.Errorf("a surrogate in the URL: %v", err)
+		_, err := c.Do(ctx, &sallyport.Request{Method: "POST", URL: origin + "/echo?n=1", Body: []byte("key=" + string(token))})
+		if !errors.Is(err, sallyport.ErrLeakBlocked) || err.Error() != "POST "+origin+"/echo: blocked: a credential would have leaked" {
+			t.Errorf("a surrogate in the body: %v", err)
+		}
+		for _, address := range []string{"https://" + string(token) + ".example/", origin + "/#" + string(token)} {
+			if _, err := c.Do(ctx, &sallyport.Request{URL: address}); !errors.Is(err, sallyport.ErrLeakBlocked) {
+				t.Errorf("a surrogate in %s: %v", strings.ReplaceAll(address, string(token), "…"), err)
+			}
 		}
 		return nil
 	})
-	if len(r.Problems) != 1 {
-		t.Errorf("problems %q", r.Problems)
+	if want := []string{"POST: a surrogate in the body", "GET: a surrogate in the host name", "GET: a surrogate in the fragment"}; !slices.Equal(r.Problems, want) {
+		t.Errorf("problems %q, want %q", r.Problems, want)
 	}
 	nobody := host().Run(func(ctx context.Context, run *sallyport.Run) error {
 		_, err := sallyport.NewClient(run).Do(ctx, &sallyport.Request{URL: origin})

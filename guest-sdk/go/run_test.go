@@ -204,6 +204,14 @@ func TestProgressSkipAndDetails(t *testing.T) {
 	if len(r.Skips) != 1 || string(r.Skips[0]) != want {
 		t.Errorf("skips %s", r.Skips)
 	}
+	want = `{"type":"DETAIL_GAP","stream":"notes","record_key":"1","retryable":true}`
+	if len(r.Gaps) != 1 || string(r.Gaps[0]) != want {
+		t.Errorf("gaps %s", r.Gaps)
+	}
+	want = `{"type":"DETAIL_COVERAGE","reference_only":true,"stream":"notes","state_stream":"notes","required_keys":[],"hydrated_keys":[]}`
+	if len(r.Coverage) != 1 || string(r.Coverage[0]) != want {
+		t.Errorf("coverage %s", r.Coverage)
+	}
 }
 
 // A host takes no PROGRESS without a message, and ends the run for it.

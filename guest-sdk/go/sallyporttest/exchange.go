@@ -3,7 +3,6 @@ package sallyporttest
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -104,15 +103,19 @@ func (s *session) Send(rawHead, body []byte, follows bool) abi.Result {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	x := &exchange{cancel: cancel, changed: make(chan struct{}), follows: follows}
-	req, err := http.NewRequestWithContext(ctx, head.Method, head.URL, bytes.NewReader(body))
+	address, place := s.swapURL(head.URL)
+	if s.hasSurrogate(string(body)) {
+		place = "the body"
+	}
+	if place != "" {
+		cancel()
+		s.problem("%s: a surrogate in %s", head.Method, place)
+		return s.refuse(abi.StatusLeakBlocked)
+	}
+	req, err := http.NewRequestWithContext(ctx, head.Method, address, bytes.NewReader(body))
 	if err != nil {
 		cancel()
 		return s.refuse(abi.StatusInvalid)
-	}
-	if s.hasSurrogate(head.URL) || s.hasSurrogate(string(body)) {
-		cancel()
-		s.problem("%s %s: a surrogate outside the headers", head.Method, req.URL.Host)
-		return s.refuse(abi.StatusLeakBlocked)
 	}
 	if follows {
 		req.Body, req.ContentLength = &uploadReader{x, ctx}, -1
@@ -132,31 +135,6 @@ func (s *session) add(x *exchange, what string) (handle uint32) {
 	s.exchanges[handle] = x
 	s.result.Requests = append(s.result.Requests, what)
 	return handle
-}
-
-func (s *session) hasSurrogate(text string) bool { return s.swapPlain(text) != text }
-
-// swap puts values into a header, and into Basic authentication.
-func (s *session) swap(value string) string {
-	if coded, ok := strings.CutPrefix(value, "Basic "); ok {
-		if pair, err := base64.StdEncoding.DecodeString(coded); err == nil {
-			return "Basic " + base64.StdEncoding.EncodeToString([]byte(s.swapPlain(string(pair))))
-		}
-	}
-	return s.swapPlain(value)
-}
-
-func (s *session) swapPlain(text string) string {
-	for name, value := range s.host.Credentials {
-		text = strings.ReplaceAll(text, Surrogate(name), value)
-	}
-	for name, value := range s.host.Captured {
-		text = strings.ReplaceAll(text, capturedAs(name), value)
-	}
-	for surrogate, value := range s.signed {
-		text = strings.ReplaceAll(text, surrogate, value)
-	}
-	return text
 }
 
 // run sends the request and takes the response in, with what capture makes of

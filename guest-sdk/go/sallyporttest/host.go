@@ -6,9 +6,10 @@
 // A connector that runs here runs in a guest the same way: the same calls, the
 // same results, surrogates for credentials, requests that overlap. Messages
 // are checked for what a connector gets wrong most often; what it may send
-// where is not checked, but that a surrogate stands in a header or in an
-// authentication command of a stream, and nowhere else. The real host is
-// stricter.
+// where is not checked, but that a surrogate stands in a header, in the path or
+// the query of an address, for a whole address or in an authentication command
+// of a stream. In a body none is taken: the real host takes some there, and is
+// stricter everywhere else.
 //
 // # Use
 //
@@ -113,10 +114,12 @@ type Result struct {
 	Saved    []string // the streams whose cursors were emitted, in order
 	Progress []string
 	Skips    []json.RawMessage
-	Log      []string // "warn: message key=value"
-	Rejected []string // the credentials that the connector said were refused
-	Requests []string // "GET https://…", "open imaps://…", in the order of sending
-	Stored   []Stored // what was put
+	Gaps     []json.RawMessage // the DETAIL_GAPs
+	Coverage []json.RawMessage // the DETAIL_COVERAGEs
+	Log      []string          // "warn: message key=value"
+	Rejected []string          // the credentials that the connector said were refused
+	Requests []string          // "GET https://…", "open imaps://…", in the order of sending
+	Stored   []Stored          // what was put
 	// Open is how many responses were left neither read to their end nor
 	// closed, and how many streams not closed.
 	Open int

@@ -244,7 +244,10 @@ func (s *session) take(raw []byte) error {
 		s.result.Progress = append(s.result.Progress, l.Message)
 	case abi.TypeSkipResult:
 		s.result.Skips = append(s.result.Skips, bytes.Clone(raw))
-	case abi.TypeDetailCoverage, abi.TypeDetailGap:
+	case abi.TypeDetailGap:
+		s.result.Gaps = append(s.result.Gaps, bytes.Clone(raw))
+	case abi.TypeDetailCoverage:
+		s.result.Coverage = append(s.result.Coverage, bytes.Clone(raw))
 	case abi.TypeDone:
 		s.done = true
 		s.result.Done = Done{l.Status, l.Count, l.Error.Code, l.Error.Message, l.Error.Retryable, l.Error.Recovery}
