@@ -112,6 +112,7 @@ func (e *echoes) put(hit guard.Hit) []byte {
 	if !v.holding.goesTo(e.origin) && e.foreign == nil {
 		e.foreign = &hit
 	}
+	_ = e.run.echoed.add(v.holding, []byte(v.holding.token), false) // there is no end of signatures, and the newest count
 	return []byte(v.holding.token)
 }
 

@@ -89,6 +89,7 @@ type run struct {
 	credentials map[string]*credential // by name and alias
 	tokens      tokens
 	watch       watch
+	echoed      watch // surrogates that stand in answers
 
 	results        results
 	lastError      string

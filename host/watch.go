@@ -191,8 +191,24 @@ const ruleGuard = "guard"
 
 // redact puts [redacted:NAME] in the place of every surrogate in a message of
 // the guest's: a surrogate is of no use to anybody, and stands where the
-// source wrote the value.
+// source wrote the value. One that was put into an answer may stand there in
+// the form that the value had.
 func (r *run) redact(text []byte) []byte {
+	text = r.redactPlain(text)
+	l := r.echoed.now.Load()
+	if l == nil {
+		return text
+	}
+	out, n, stop := l.set.Scrub(nil, text, func(hit guard.Hit) []byte { return redacted(l.values[hit.Secret].holding) })
+	if n == 0 || stop != nil {
+		return text
+	}
+	return out
+}
+
+func redacted(h *holding) []byte { return []byte("[redacted:" + h.name() + "]") }
+
+func (r *run) redactPlain(text []byte) []byte {
 	var out []byte
 	done := 0
 	for i := 0; ; {
@@ -206,7 +222,7 @@ func (r *run) redact(text []byte) []byte {
 			i++
 			continue
 		}
-		out = append(append(append(append(out, text[done:i]...), "[redacted:"...), h.name()...), ']')
+		out = append(append(out, text[done:i]...), redacted(h)...)
 		i += abi.SurrogateLen
 		done = i
 	}

@@ -23,6 +23,14 @@
 // no forms of their own, the five signs '+', '-', '/', '_' and space count as
 // one, and CR, LF and NUL count for nothing.
 //
+// # Replacement
+//
+// What takes a value's place is written as the value was: in base64 at the same
+// offset and with as many bytes modulo three, in hex with the same separator,
+// in UTF-16 or UTF-32 with the same NULs, and in these of each other. So whoever
+// decodes the text around it finds that as it was. Escapes and line breaks of
+// the value go: ASCII stands for itself in all of them.
+//
 // # Strength
 //
 // A short value is found where it is not. [Rate] sorts values: a [Strong] one
@@ -39,10 +47,12 @@
 // A part of a value is not the value, and neither is an encryption, a
 // compression or a reversal of it; decompress first. Base64 is found by the
 // characters that the value alone determines, and those are replaced: of its
-// first and last byte up to four bits stay. Derived forms that come to fewer
+// first and last byte up to four bits stay, in a character before and one behind
+// what takes its place. Derived forms that come to fewer
 // than [MinForm] characters are left out, and of a value of more than
 // [MaxDerived] bytes all but raw, base64 and hex. In one occurrence, lines are
-// indented by at most [MaxGap] bytes. A text on which the search
+// indented by at most [MaxGap] bytes. Where two values overlap in base64, the
+// text behind may no longer decode. A text on which the search
 // would take forever, because it was made for that, is taken for a hit.
 //
 // # Concurrency
@@ -111,6 +121,8 @@ type Hit struct {
 	Start, End int
 	// Stop says that it must stop the run.
 	Stop bool
+
+	pattern int32 // -1 is a weak value
 }
 
 // Set is a compiled set of secrets. The zero value and nil are empty.

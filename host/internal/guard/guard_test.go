@@ -54,7 +54,7 @@ func streamed(s *Set, text string, put func(Hit) []byte, cut func(left int) int)
 func scrubs(t *testing.T, set *Set, name, value, text string) {
 	t.Helper()
 	const before, after = "before {", "} after"
-	out, hits, stop := set.Scrub(nil, []byte(before+text+after), redact)
+	out, hits, stop := set.Scrub(nil, []byte(before+text+after), func(Hit) []byte { return nil })
 	switch got := strings.ReplaceAll(string(out), "\x00", ""); {
 	case stop != nil && stop.Form == FormExcess && strings.Count(name, ";") > 3:
 		// Lost in UTF-32, its NULs escaped, three deep and indented: but stopped.
@@ -62,7 +62,7 @@ func scrubs(t *testing.T, set *Set, name, value, text string) {
 		t.Errorf("%s: %d hits, stop %v", name, hits, stop != nil)
 	case !strings.HasPrefix(got, before) || !strings.HasSuffix(got, after):
 		t.Errorf("%s: what is around it was taken too: %s", name, got)
-	case !framed(name) && got != before+"[redacted:CANARY]"+after:
+	case !framed(name) && got != before+after:
 		t.Errorf("%s: it was not taken whole", name)
 	default:
 		if _, again := set.Find(out); again {

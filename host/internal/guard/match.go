@@ -165,10 +165,10 @@ func (s *Set) stops(f found) bool { return f.pattern < 0 || s.patterns[f.pattern
 func (s *Set) hit(f found) Hit {
 	if f.pattern < 0 {
 		w := &s.weak[^f.pattern]
-		return Hit{Secret: w.secret, Name: w.name, Form: "raw", Start: f.start, End: f.end, Stop: true}
+		return Hit{Secret: w.secret, Name: w.name, Form: "raw", Start: f.start, End: f.end, Stop: true, pattern: -1}
 	}
 	p := &s.patterns[f.pattern]
-	h := Hit{Secret: p.secret, Name: p.name, Form: p.form, Start: f.start, End: f.end, Stop: p.stop}
+	h := Hit{Secret: p.secret, Name: p.name, Form: p.form, Start: f.start, End: f.end, Stop: p.stop, pattern: f.pattern}
 	if f.end-f.start != len(p.text) {
 		h.Form = p.escaped
 	}
@@ -217,6 +217,7 @@ func (sc *scan) emit(dst []byte, base int, put func(Hit) []byte) (out []byte, do
 			break
 		}
 		dst = append(dst, sc.text[done:h.Start]...)
+		text := sc.text[h.Start:h.End]
 		done, i = h.End, after
 		h.Start += base
 		h.End += base
@@ -225,7 +226,12 @@ func (sc *scan) emit(dst []byte, base int, put func(Hit) []byte) (out []byte, do
 			told.Stop = true
 			return dst, done, hits, &told
 		}
-		dst = append(dst, put(h)...)
+		with := put(h)
+		if sc.exact {
+			dst = sc.set.mask(dst, &h, text, with)
+		} else {
+			dst = sc.set.place(dst, &h, text, with)
+		}
 		hits++
 	}
 	return append(dst, sc.text[done:sc.hold]...), sc.hold, hits, nil

@@ -15,6 +15,8 @@ type scan struct {
 	final bool
 	// before is the byte before text, or -1.
 	before int
+	// exact says that what takes a value's place has its length.
+	exact bool
 
 	// The ways open in match and in probe.
 	matchWays, probeWays states
@@ -47,6 +49,7 @@ func (s *Set) borrow(text []byte) *scan {
 	}
 	s.mu.Unlock()
 	sc.set, sc.text, sc.final, sc.before = s, text, true, -1
+	sc.exact = false
 	return sc
 }
 

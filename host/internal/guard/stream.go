@@ -24,6 +24,7 @@ type Stream struct {
 	// before is the byte before held, or -1.
 	before int
 	stop   *Hit
+	exact  bool
 }
 
 // Stream begins a text. put returns what takes the place of a hit; with nil
@@ -31,6 +32,10 @@ type Stream struct {
 func (s *Set) Stream(put func(Hit) []byte) *Stream {
 	return &Stream{set: s, put: put, before: -1}
 }
+
+// KeepLength makes what takes the place of a hit exactly as long as the hit:
+// filled up with asterisks, or these alone where it would be longer.
+func (t *Stream) KeepLength() { t.exact = true }
 
 // Next takes a chunk and appends to dst what may pass on. After a hit that
 // stops, that is what was before the hit; the stream is over then, and every
@@ -74,7 +79,7 @@ func (t *Stream) search(dst, text []byte, final bool) (out []byte, stop *Hit) {
 		out = append(dst, text...)
 	} else {
 		sc := t.set.borrow(text)
-		sc.final, sc.before = final, t.before
+		sc.final, sc.before, sc.exact = final, t.before, t.exact
 		sc.run()
 		out, done, _, stop = sc.emit(dst, t.base, t.put)
 		t.set.giveBack(sc)
