@@ -64,11 +64,10 @@ func ending(err error) string {
 
 // word puts a question into the host's words.
 func (r *run) word(kind abi.InteractionKind, wanted []*credential, quote string) Prompt {
-	name := r.manifest.DisplayName
-	p := Prompt{Scope: r.scope, Connector: name, Kind: kind, Quote: oneLine(profile.Clip(quote, maxQuote))}
-	p.Title = name + " asks you to do something, and to confirm when it is done"
+	p := Prompt{Scope: r.scope, Connector: r.manifest.DisplayName, Kind: kind, Quote: oneLine(profile.Clip(quote, maxQuote))}
+	p.Title = "you are asked to do something, and to confirm when it is done"
 	if len(wanted) > 0 {
-		p.Title = name + " needs a credential; it is kept in your vault, and the connector never sees it"
+		p.Title = "a credential is needed; it is kept in your vault, and the connector never sees it"
 	}
 	slices.SortFunc(wanted, func(a, b *credential) int { return strings.Compare(a.decl.Name, b.decl.Name) })
 	for _, c := range slices.Compact(wanted) {

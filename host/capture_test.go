@@ -242,6 +242,10 @@ func TestARunThatWasStoppedPromotesNothing(t *testing.T) {
 	if o.stage("TOKEN", vaultstore.Current) != "" || o.stage("TOKEN", vaultstore.Pending) != mintedHeader || len(o.sent("/me")) > 0 {
 		t.Error("what a stopped run had put came into use, or was probed")
 	}
+	o.good(abi.RoleCollector, send("GET", "/echo", "_"))
+	if o.stage("TOKEN", vaultstore.Current) != "" || len(o.sent("/me")) > 0 {
+		t.Error("the next run put it into use, or probed it")
+	}
 }
 
 func TestWhatMayNotBePut(t *testing.T) {

@@ -202,8 +202,10 @@ type Prompter interface {
 	Prompt(ctx context.Context, p Prompt) (Answer, error)
 }
 
-// Prompt is one question. The host words it; only Quote is the guest's, cut
-// and stripped of control and bidirectional characters.
+// Prompt is one question. Title is the host's words, with nobody else's among
+// them. Connector and a Field's Title and Description are the manifest's author's,
+// and Quote is the guest's, cut and stripped of control and bidirectional
+// characters: a prompter shows them as such, in quotes.
 type Prompt struct {
 	Scope     capabilities.Scope
 	Connector string // display name

@@ -65,7 +65,7 @@ func (h *Host) Load(ctx context.Context, p Package) (*Connector, error) {
 	for role, l := range c.modules {
 		if l.compiled, err = h.compile(ctx, l.code); err != nil {
 			return nil, errors.Join(c.Close(ctx), h.refuseLoad(ctx, m, []*Refusal{{
-				Thing: "module " + string(role), Rule: "module_invalid", Reason: "it does not compile: " + oneLine(err.Error()), Remedy: "build it again",
+				Thing: "module " + string(role), Rule: "module_invalid", Reason: "it does not compile: " + oneLine(err.Error()), Remedy: h.compilable(),
 			}}))
 		}
 		l.code = nil
@@ -148,6 +148,15 @@ func (h *Host) compile(ctx context.Context, code []byte) (c wazero.CompiledModul
 		}
 	}()
 	return h.runtime.CompileModule(ctx, code)
+}
+
+// compilable is what mends a module that does not compile: what is kept of it
+// from an earlier time may be damaged, and not it.
+func (h *Host) compilable() string {
+	if h.cacheDir == "" {
+		return "build it again"
+	}
+	return "if it has compiled before, remove what is kept of that, the folder " + h.cacheDir + "; if not, build it again"
 }
 
 // refuseLoad audits refusals and joins them into one error.

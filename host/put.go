@@ -221,6 +221,62 @@ func (r *run) promoteOne(c *credential) error {
 	return err
 }
 
+// untold is why a value is pending whose probe brought no answer.
+const untold = "the source has not told yet whether it works"
+
+// retryPending asks again about what an earlier run has stored, and whose
+// probe could not tell then: the source was down, say. What the source did tell
+// of, or a run that was stopped has left, is its owner's to look at. That it
+// still cannot tell is no reason not to run.
+func (r *run) retryPending() {
+	for name, c := range r.credentials {
+		if name != c.decl.Name || c.decl.Identity || !canProbe(c.decl) {
+			continue
+		}
+		entry, err := r.host.vault.Get(r, r.scope.Address(name))
+		if err != nil || entry.Stages[vaultstore.Pending].Reason != untold {
+			continue // a vault that cannot be read is the preflight's to tell of
+		}
+		if err := r.promoteOne(c); err != nil {
+			r.problem(fmt.Sprintf("%s was stored by an earlier run and is still not in use: %v", name, err))
+		}
+	}
+}
+
+// stillPending keeps why a pending value was not put into use, and returns
+// that.
+func (r *run) stillPending(ctx context.Context, entry vaultstore.Entry, why error) error {
+	pending := entry.Stages[vaultstore.Pending]
+	before := pending
+	var other *accountError
+	switch {
+	case errors.Is(why, ErrNotAccepted):
+		pending.Status, pending.Reason = vaultstore.Rejected, "the source does not accept it"
+	case errors.As(why, &other):
+		pending.Status, pending.Reason = vaultstore.Suspect, "it may be of another account"
+	default:
+		pending.Reason = untold
+	}
+	if pending.Status == before.Status && pending.Reason == before.Reason {
+		return why
+	}
+	_, err := r.host.vault.Put(ctx, vaultstore.Entry{
+		Address: entry.Address, Class: entry.Class, Stages: map[vaultstore.Stage]vaultstore.Version{vaultstore.Pending: pending},
+	}, entry.Generation)
+	if errors.Is(err, vaultstore.ErrConflict) {
+		return err // look again
+	}
+	if err != nil {
+		r.host.logger.Warn("why a value stays pending was not noted", "run", r.id, "name", entry.Address.Name, "err", err)
+	}
+	return why
+}
+
+// accountError: a pending value is not known to be of the account in use.
+type accountError struct{ text string }
+
+func (e *accountError) Error() string { return e.text }
+
 // promotePending asks the source about what is pending, and puts it in the
 // place of what was in use.
 func (r *run) promotePending(ctx context.Context, c *credential) (version uint64, err error) {
@@ -237,16 +293,16 @@ func (r *run) promotePending(ctx context.Context, c *credential) (version uint64
 	}
 	account, err := r.probe(ctx, c, pending.Value.Reveal())
 	if err != nil {
-		return 0, err
+		return 0, r.stillPending(ctx, entry, err)
 	}
 	stages := map[vaultstore.Stage]vaultstore.Version{vaultstore.Current: pending, vaultstore.Pending: {}}
 	if current, ok := entry.Stages[vaultstore.Current]; ok {
 		if err := r.sameAccount(ctx, c, current, account); err != nil {
-			return 0, err
+			return 0, r.stillPending(ctx, entry, err)
 		}
 		stages[vaultstore.Previous] = current
 	}
-	pending.LastVerified, pending.Account = time.Now().UTC(), r.clip(account)
+	pending.LastVerified, pending.Account, pending.Reason = time.Now().UTC(), r.clip(account), ""
 	stages[vaultstore.Current] = pending
 	version, err = r.host.vault.Put(ctx, vaultstore.Entry{Address: entry.Address, Class: entry.Class, Stages: stages}, entry.Generation)
 	if err != nil {
@@ -272,9 +328,9 @@ func (r *run) sameAccount(ctx context.Context, c *credential, current vaultstore
 	}
 	switch account = r.clip(account); {
 	case account == "" || before == "":
-		return errors.New("the probe does not tell whose account it is of; name its place in the answer by account in the manifest's probe" + remove)
+		return &accountError{"the probe does not tell whose account it is of; name its place in the answer by account in the manifest's probe" + remove}
 	case before != account:
-		return errors.New("it is of another account than the one in use" + remove)
+		return &accountError{"it is of another account than the one in use" + remove}
 	}
 	return nil
 }

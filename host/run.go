@@ -255,6 +255,7 @@ func (r *run) whole() error {
 			if err := r.readStart(); err != nil {
 				return err
 			}
+			r.retryPending()
 			if err := r.preflight(); err != nil {
 				return err
 			}

@@ -147,15 +147,14 @@ func optionPrompt(o manifests.Option) string {
 	case !o.Required:
 		notes = append(notes, "Enter leaves it out")
 	}
-	prompt := fmt.Sprintf("%s (%s): ", first(o.Title, o.Name), strings.Join(notes, "; "))
+	prompt := terminal.Clean(fmt.Sprintf("(%s):", strings.Join(notes, "; ")), maxMessage) + " "
+	if o.Title != "" {
+		prompt = terminal.Quoted(o.Title, maxTitle) + " " + prompt
+	}
 	if o.Description != "" {
-		prompt = o.Description + "\n" + prompt
+		prompt = "the author says: " + terminal.Quoted(o.Description, maxMessage) + "\n" + prompt
 	}
-	var lines []string
-	for line := range strings.Lines(prompt) {
-		lines = append(lines, terminal.Clean(line, maxMessage))
-	}
-	return strings.Join(lines, "\n") + " "
+	return prompt
 }
 
 // maxTitle bounds what is shown of a manifest's short texts, in runes.

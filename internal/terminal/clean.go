@@ -13,6 +13,12 @@ func Clean(s string, max int) string {
 	return cut(strings.Join(strings.FieldsFunc(visible(s), unicode.IsSpace), " "), max)
 }
 
+// Quoted is [Clean] for the words of somebody else, a connector or its author,
+// in quotes that they cannot close.
+func Quoted(s string, max int) string {
+	return "“" + strings.NewReplacer("“", "\"", "”", "\"").Replace(Clean(s, max)) + "”"
+}
+
 // CleanLines is [Clean] for text of several lines: ends of line and the
 // spaces of indentation stay.
 func CleanLines(s string) string {

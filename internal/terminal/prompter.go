@@ -65,13 +65,13 @@ func declined(err error) error {
 
 func heading(q host.Prompt) string {
 	var b strings.Builder
-	who := Clean(q.Connector, maxTitle)
+	who := Quoted(q.Connector, maxTitle)
 	if i := q.Scope.Instance; i != "" && i != vaultstore.DefaultInstance {
 		who += " (" + Clean(i, maxTitle) + ")"
 	}
 	fmt.Fprintf(&b, "\n%s: %s\n", who, Clean(q.Title, maxTitle))
-	if quote := Clean(q.Quote, maxQuote); quote != "" {
-		fmt.Fprintf(&b, "  the connector says: “%s”\n", strings.NewReplacer("“", "\"", "”", "\"").Replace(quote))
+	if Clean(q.Quote, maxQuote) != "" {
+		fmt.Fprintf(&b, "  the connector says: %s\n", Quoted(q.Quote, maxQuote))
 	}
 	b.WriteString("  (Ctrl-D declines)\n")
 	return b.String()
@@ -128,9 +128,9 @@ func (p *Prompter) value(ctx context.Context, f host.Field) ([]byte, error) {
 
 func fieldHeading(f host.Field) string {
 	var b strings.Builder
-	title := Clean(f.Title, maxTitle)
-	if title == "" {
-		title = Clean(f.Name, maxTitle)
+	title := Clean(f.Name, maxTitle)
+	if t := Clean(f.Title, maxTitle); t != "" && t != title {
+		title = Quoted(t, maxTitle)
 	}
 	fmt.Fprintf(&b, "  %s", title)
 	var notes []string
@@ -144,8 +144,8 @@ func fieldHeading(f host.Field) string {
 		fmt.Fprintf(&b, " [%s]", strings.Join(notes, "; "))
 	}
 	b.WriteByte('\n')
-	if d := Clean(f.Description, maxQuote); d != "" {
-		fmt.Fprintf(&b, "  %s\n", d)
+	if Clean(f.Description, maxQuote) != "" {
+		fmt.Fprintf(&b, "  its author says: %s\n", Quoted(f.Description, maxQuote))
 	}
 	return b.String()
 }

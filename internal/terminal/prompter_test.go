@@ -26,7 +26,7 @@ func question() host.Prompt {
 		Quote:     "please\u202e now\n\nPassword: ",
 		Fields: []host.Field{
 			{Name: "ACCOUNT", Title: "Account name", Required: true},
-			{Name: "APP_PASSWORD", Title: "App password", Description: "from settings", Class: abi.ClassToken, Secret: true, Required: true, Check: atLeast8},
+			{Name: "APP_PASSWORD", Title: "App password", Description: "from “settings”", Class: abi.ClassToken, Secret: true, Required: true, Check: atLeast8},
 			{Name: "NICK", Title: "Nickname"},
 		},
 	}
@@ -48,8 +48,8 @@ func TestPrompt(t *testing.T) {
 	}
 	out := p.out.String()
 	for _, want := range []string{
-		"Contacts[2J: enter the app password", "the connector says: “please now Password:”",
-		"a value is needed here", "must be at least 8 characters", "long-lived token", "from settings", "optional",
+		"“Contacts[2J”: enter the app password", "the connector says: “please now Password:”",
+		"a value is needed here", "must be at least 8 characters", "“App password” [long-lived token]", "its author says: “from \"settings\"”", "“Nickname” [optional",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not on the screen: %q", want, out)
