@@ -48,14 +48,16 @@ func hexForms() []*regexp.Regexp {
 	return all
 }
 
-func unPercent(s string) string {
+// Percent undoes percent-encoding, wherever an escape stands.
+func Percent(s string) string {
 	return percentEscape.ReplaceAllStringFunc(s, func(m string) string {
 		out, _ := url.PathUnescape(m)
 		return out
 	})
 }
 
-func unQuoted(s string) string {
+// Quoted undoes the escapes of quoted-printable.
+func Quoted(s string) string {
 	return quotedEscape.ReplaceAllStringFunc(s, func(m string) string {
 		b, err := hex.DecodeString(m[1:])
 		if err != nil {
@@ -65,7 +67,8 @@ func unQuoted(s string) string {
 	})
 }
 
-func unBackslash(s string) string {
+// Backslash undoes the escapes of JSON and of C-like strings.
+func Backslash(s string) string {
 	return backslash.ReplaceAllStringFunc(s, func(m string) string {
 		code := func(digits string, base int) rune {
 			v, _ := strconv.ParseUint(digits, base, 32)
@@ -89,7 +92,8 @@ func unBackslash(s string) string {
 	})
 }
 
-func unHTML(s string) string {
+// HTML undoes character references.
+func HTML(s string) string {
 	return reference.ReplaceAllStringFunc(s, func(m string) string {
 		out := html.UnescapeString(m)
 		if m[1] != '#' && !(len(out) == 1 || out == "\u00a0") { // named, and none of ASCII
@@ -99,7 +103,7 @@ func unHTML(s string) string {
 	})
 }
 
-var undo = []func(string) string{unPercent, unQuoted, unBackslash, unHTML}
+var undo = []func(string) string{Percent, Quoted, Backslash, HTML}
 
 // readAll returns the text and what it stands for, to a depth.
 func readAll(text string, depth int) map[string]bool {
