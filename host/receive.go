@@ -28,7 +28,7 @@ func (r *run) receive(o *outgoing, res *http.Response) (*reception, abi.Status) 
 			return nil, s
 		}
 	}
-	in := &reception{body: res.Body, pass: r.inbound(origin)}
+	in := &reception{body: res.Body, pass: r.inbound(origin, false)}
 	var s abi.Status
 	if in.body, s = r.capture(o, res, rules); s != abi.StatusOK {
 		return nil, s
@@ -71,11 +71,11 @@ func (r *run) answerHeaders(origin manifests.Origin, all http.Header) ([][2]stri
 		for _, value := range all[name] {
 			pair := [2]string{name, value}
 			for i := range pair {
-				text, s := r.scrub(origin, pair[i], "a header of an answer")
+				text, s := r.scrub(nil, origin, []byte(pair[i]), "a header of an answer")
 				if s != abi.StatusOK {
 					return nil, s
 				}
-				pair[i] = text
+				pair[i] = string(text)
 			}
 			headers = append(headers, pair)
 		}
@@ -83,18 +83,18 @@ func (r *run) answerHeaders(origin manifests.Origin, all http.Header) ([][2]stri
 	return headers, abi.StatusOK
 }
 
-// scrub takes echoes out of a whole text of origin's.
-func (r *run) scrub(origin manifests.Origin, text, where string) (string, abi.Status) {
+// scrub appends a whole text of origin's to dst, echoes taken out.
+func (r *run) scrub(dst []byte, origin manifests.Origin, text []byte, where string) ([]byte, abi.Status) {
 	l := r.watch.now.Load()
 	if l == nil {
-		return text, abi.StatusOK
+		return append(dst, text...), abi.StatusOK
 	}
 	e := echoes{run: r, origin: origin, where: where, lookout: l}
-	out, n, stop := l.set.Scrub(nil, []byte(text), e.put)
-	if s := e.verdict(stop); s != abi.StatusOK || n == 0 {
-		return text, s
+	out, _, stop := l.set.Scrub(dst, text, e.put)
+	if s := e.verdict(stop); s != abi.StatusOK {
+		return dst, s
 	}
-	return string(out), abi.StatusOK
+	return out, abi.StatusOK
 }
 
 // echoes is one text of a source's while it is searched.
@@ -128,17 +128,23 @@ func (e *echoes) verdict(stop *guard.Hit) abi.Status {
 	return e.run.leaked(e.lookout.values[stop.Secret].holding.name(), stop.Form, e.where+" of "+e.origin.String())
 }
 
-// inbound returns what the body of an answer is passed through.
-func (r *run) inbound(origin manifests.Origin) func(dst, chunk []byte, last bool) ([]byte, abi.Status) {
+// inbound returns what the body of an answer is passed through. With exact, its
+// length stays what it was.
+func (r *run) inbound(origin manifests.Origin, exact bool) func(dst, chunk []byte, last bool) ([]byte, abi.Status) {
 	e := &echoes{run: r, origin: origin, where: "an answer"}
 	var stream *guard.Stream
 	return func(dst, chunk []byte, last bool) ([]byte, abi.Status) {
 		now := r.watch.now.Load()
 		switch {
-		case now == nil:
+		case now == nil && len(dst) == 0:
 			return chunk, abi.StatusOK
+		case now == nil:
+			return append(dst, chunk...), abi.StatusOK
 		case stream == nil:
 			stream = now.set.Stream(e.put)
+			if exact {
+				stream.KeepLength()
+			}
 		case now != e.lookout:
 			stream.Renew(now.set)
 		}

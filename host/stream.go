@@ -365,8 +365,15 @@ func (r *run) newWire(o *outgoing) wire {
 		Guarded:  func() bool { return r.watch.guards(origin) },
 		CheckOut: func(p []byte) error { return asError(r.checkOut(p, "what was sent to "+origin.String())) },
 		Scrub: func(dst, p []byte) ([]byte, error) {
-			text, s := r.scrub(origin, string(p), "an answer")
-			return append(dst, text...), asError(s)
+			out, s := r.scrub(dst, origin, p, "an answer")
+			return out, asError(s)
+		},
+		Literal: func() mailwire.Filter {
+			pass := r.inbound(origin, true)
+			return func(dst, piece []byte, last bool) ([]byte, error) {
+				out, s := pass(dst, piece, last)
+				return out, asError(s)
+			}
 		},
 		Authenticated: func(ok bool) {
 			status := 401
@@ -384,7 +391,7 @@ func (r *run) newWire(o *outgoing) wire {
 	case "smtp", "smtps":
 		at.Kind = manifests.AsSMTP
 	default:
-		return &plainWire{in: r.inbound(origin), out: r.outbound(o)}
+		return &plainWire{in: r.inbound(origin, false), out: r.outbound(o)}
 	}
 	hooks.Resolve = func(token string) ([]byte, error) { return r.resolve(o, token, at, o.target) }
 	hooks.Refused = func(f *mailwire.Refusal) error {

@@ -2,15 +2,19 @@ package mailwire
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 )
 
 // imapEcho is a literal of the server's.
 type imapEcho struct {
-	open   bool
-	left   int64  // of what is to come
-	head   []byte // the line before it, when its length is not told yet
-	window *window
+	open bool
+	left int64  // of what is to come
+	head []byte // the line before it, when its length is not told yet
+	// pass is what a long one goes through as it comes, owed how much of what
+	// came that has still to pass on.
+	pass Filter
+	owed int64
 }
 
 func (m *imap) stepServer() (bool, error) {
@@ -160,7 +164,7 @@ func (m *imap) data(line, text []byte) error {
 	if size > MaxScrubbed {
 		m.toGuest.put(clean)
 		m.toGuest.putString(announcement(size))
-		m.echo.window = &window{check: m.noEcho}
+		m.echo.pass, m.echo.owed = m.Literal(), size
 	}
 	return nil
 }
@@ -171,40 +175,36 @@ func (m *imap) serverLiteral() (bool, error) {
 	e := &m.echo
 	there := m.server.upTo(e.left)
 	whole := int64(len(there)) == e.left
-	if !whole && (e.window == nil || len(there) == 0) {
+	if !whole && (e.pass == nil || len(there) == 0) {
 		return false, nil
 	}
 	defer m.server.drop(len(there))
 	e.left -= int64(len(there))
-	if e.window == nil {
-		clean, err := m.Scrub(nil, there)
-		if err != nil {
-			return false, err
-		}
-		m.toGuest.put(e.head)
-		m.toGuest.putString(announcement(int64(len(clean))))
-		m.toGuest.put(clean)
-		e.open = false
-		return true, nil
+	e.open = !whole
+	if e.pass != nil {
+		return true, m.passOn(there, whole)
 	}
-	if err := e.window.next(&m.toGuest, there); err != nil {
+	clean, err := m.Scrub(nil, there)
+	if err != nil {
 		return false, err
 	}
-	if !whole {
-		return true, nil
-	}
-	e.open = false
-	return true, e.window.end(&m.toGuest)
+	m.toGuest.put(e.head)
+	m.toGuest.putString(announcement(int64(len(clean))))
+	m.toGuest.put(clean)
+	return true, nil
 }
 
-// noEcho refuses a text in which something would be replaced.
-func (m *imap) noEcho(text []byte) error {
-	clean, err := m.Scrub(nil, text)
-	if err != nil {
+// passOn takes a piece of a literal whose length the guest knows already.
+func (m *imap) passOn(piece []byte, last bool) (err error) {
+	before := len(m.toGuest.b)
+	if m.toGuest.b, err = m.echo.pass(m.toGuest.b, piece, last); err != nil {
 		return err
 	}
-	if !bytes.Equal(clean, text) {
-		return m.refuse("", "a literal that is too long to be replaced holds the value of a credential", "fetch the parts of that message one by one")
+	m.echo.owed -= int64(len(m.toGuest.b) - before)
+	if m.echo.owed < 0 || last && m.echo.owed != 0 { // the guest would read commands as text, or text as commands
+		return errLength
 	}
 	return nil
 }
+
+var errLength = errors.New("mailwire: a literal was given another length than it was announced with")

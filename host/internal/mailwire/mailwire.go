@@ -31,9 +31,13 @@
 //
 // A literal of up to [MaxScrubbed] bytes is held, searched and announced with
 // its new length, so that RFC822.SIZE, BODY.SIZE and the octet counts of
-// BODYSTRUCTURE may disagree with it. A longer one streams through, and an
-// echo in it ends the stream; one that is spelled in more than [Overlap] bytes
-// may pass there. Lines and literals are searched one by one: what a server
+// BODYSTRUCTURE may disagree with it. A longer one streams through, in constant
+// memory: its length was announced before its bytes came, and so what takes the
+// place of an echo there has exactly its length, the surrogate filled up with
+// asterisks or, where that would be longer, asterisks alone.
+//
+// A message that a guest sends is searched in windows; what is spelled in more
+// than [Overlap] bytes may pass there. Lines and literals are searched one by one: what a server
 // itself spreads over two is not found. What a dropped connection left
 // incomplete is not passed on.
 //
@@ -72,8 +76,9 @@ const (
 	MaxServerLine = 8 << 20
 	// MaxReplyLine is one line of an SMTP server's, its end included.
 	MaxReplyLine = 64 << 10
-	// MaxScrubbed is the longest literal in which an echo is replaced.
-	MaxScrubbed = 8 << 20
+	// MaxScrubbed is the longest literal of a server's that is held, to be
+	// announced with the length that it has with its echoes replaced.
+	MaxScrubbed = 256 << 10
 	// MaxServerLiteral is the longest literal at all.
 	MaxServerLiteral = abi.MaxResponseBodyBytes
 	// Overlap is how far what is searched in windows is searched twice.
@@ -103,8 +108,8 @@ func (p Protocol) String() string {
 }
 
 // Hooks are what a [Session] asks its host. None of them may call the session.
-// A nil Live knows no surrogate, a nil CheckOut and Scrub pass everything, a
-// nil Resolve refuses.
+// A nil Live knows no surrogate, a nil CheckOut, Scrub and Literal pass
+// everything, a nil Resolve refuses.
 type Hooks struct {
 	// Live reports whether a token of a surrogate's shape is one of this run's.
 	Live func(token string) bool
@@ -120,6 +125,8 @@ type Hooks struct {
 	// Scrub appends text to dst with echoes of values replaced; an error ends
 	// the stream.
 	Scrub func(dst, text []byte) ([]byte, error)
+	// Literal returns what one long literal passes through.
+	Literal func() Filter
 	// Authenticated is told what the server said to an authentication in which
 	// a value went out: yes, or that the value is wrong. It is not called when
 	// the server could not tell, did not understand, or went away.
@@ -128,6 +135,11 @@ type Hooks struct {
 	// leaves it as it is.
 	Refused func(*Refusal) error
 }
+
+// Filter appends to dst what may pass on of a text that comes in pieces, with
+// echoes of values replaced: in all as many bytes as came. It may hold some
+// back until the last piece. An error ends the stream.
+type Filter func(dst, piece []byte, last bool) ([]byte, error)
 
 func (h Hooks) withDefaults() Hooks {
 	if h.Live == nil {
@@ -144,6 +156,11 @@ func (h Hooks) withDefaults() Hooks {
 	}
 	if h.Scrub == nil {
 		h.Scrub = func(dst, text []byte) ([]byte, error) { return append(dst, text...), nil }
+	}
+	if h.Literal == nil {
+		h.Literal = func() Filter {
+			return func(dst, piece []byte, _ bool) ([]byte, error) { return append(dst, piece...), nil }
+		}
 	}
 	if h.Authenticated == nil {
 		h.Authenticated = func(bool) {}
