@@ -170,7 +170,7 @@ func (s *Set) mask(dst []byte, h *Hit, text, with []byte) []byte {
 	gaps := breaks(text, w.unit)
 	want := len(text) - len(gaps)
 	for _, with := range [][]byte{with, nil} {
-		n := sort.Search(len(text), func(n int) bool { return w.size(len(with)+n) > want })
+		n := sort.Search(len(text)+1, func(n int) bool { return w.size(len(with)+n) > want })
 		for least := max(0, n-maxFill); n > least; n-- {
 			out, ok := w.write(with, n-1, fill)
 			if !ok {
