@@ -3,12 +3,17 @@ module github.com/sallyport-host/sallyport/e2e
 go 1.26.8
 
 require (
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
+	github.com/emersion/go-smtp v0.25.1
 	github.com/emersion/go-vcard v0.0.0-20260618161152-d854b7e0e2d3
 	github.com/emersion/go-webdav v0.6.0
 	github.com/sallyport-host/sallyport v0.0.0
 )
 
-require github.com/google/go-cmp v0.6.0 // indirect
+require (
+	github.com/google/go-cmp v0.6.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
+)
 
 require (
 	code.dny.dev/ssrf v0.3.0 // indirect

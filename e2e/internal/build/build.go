@@ -98,7 +98,13 @@ func connector(ctx context.Context, from, to string) error {
 		return err
 	}
 	module := filepath.Join(to, filepath.FromSlash(manifest.Modules["collector"].Path))
-	return goBuild(ctx, from, []string{"GOOS=wasip1", "GOARCH=wasm"}, "-buildmode=c-shared", "-o", module, ".")
+	return Guest(ctx, from, module)
+}
+
+// Guest builds the guest in from as the module at path to, for a test that has
+// a guest of its own.
+func Guest(ctx context.Context, from, to string) error {
+	return goBuild(ctx, from, []string{"GOOS=wasip1", "GOARCH=wasm"}, "-buildmode=c-shared", "-o", to, ".")
 }
 
 // goBuild runs go build in dir.

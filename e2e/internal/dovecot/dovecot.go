@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
@@ -26,6 +25,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/sallyport-host/sallyport/e2e/internal/local"
 )
 
 // startTimeout is how long Dovecot may take to answer on a busy machine.
@@ -41,7 +42,8 @@ type Server struct {
 	direct  string // past the relay
 	passwd  string
 	changes int // of the password
-	relay   *relay
+
+	*local.Relay // through which guests come
 }
 
 // Start starts Dovecot under a host name of the caller's choice.
@@ -55,11 +57,12 @@ func Start(t *testing.T, name, account, password string) *Server {
 	}
 	s := &Server{User: account, Password: password, Name: name, t: t}
 	dir := s.folder()
-	cert, key := s.certify(dir)
+	var cert, key string
+	cert, key, s.Roots = local.Certify(t, dir, name)
 	s.passwd = filepath.Join(dir, "passwd")
 	s.SetPassword(password)
 	s.launch(program, dir, cert, key)
-	s.relay = newRelay(t, s.direct)
+	s.Relay = local.NewRelay(t, s.direct)
 	return s
 }
 
@@ -164,7 +167,7 @@ func (s *Server) launch(program, dir, cert, key string) {
 	if os.Getuid() == 0 {
 		s.giveAway(dir, owner)
 	}
-	port := freePort(s.t)
+	port := local.FreePort(s.t)
 	s.direct = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	file := filepath.Join(dir, "dovecot.conf")
 	text := fmt.Sprintf(config, dir, owner.Username, group, owner.Uid, owner.Gid, cert, key, s.passwd, port)
@@ -232,18 +235,6 @@ func (s *Server) answers() bool {
 
 func (s *Server) tls() *tls.Config { return &tls.Config{RootCAs: s.Roots, ServerName: s.Name} }
 
-// freePort returns a port that was free a moment ago: Dovecot cannot be handed
-// a listener.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // SetPassword changes the password that the server wants, and returns when it
 // does.
 func (s *Server) SetPassword(password string) {
@@ -269,13 +260,3 @@ func (s *Server) SetPassword(password string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
-
-// Addr returns where the relay listens.
-func (s *Server) Addr() netip.AddrPort { return s.relay.addr() }
-
-// Connections returns how many connections came through the relay so far.
-func (s *Server) Connections() int { return int(s.relay.connections.Load()) }
-
-// BreakOffAfter breaks each connection through the relay off when the server
-// has sent that many bytes, TLS and all. A negative number lets them be.
-func (s *Server) BreakOffAfter(bytes int64) { s.relay.breakAfter.Store(bytes) }
