@@ -207,6 +207,7 @@ func (r *run) use(mod api.Module, stack []uint64) {
 	if c := r.credentials[string(name)]; c != nil && c.ready.Load() && fast(c, mod, stack, c.issued) {
 		return
 	}
+	defer r.cpu.waitedSince(time.Now())
 	buf, s := r.output(mod, stack[2], stack[3])
 	if s != abi.StatusOK {
 		stack[0] = result(r.fail(s))

@@ -89,7 +89,6 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	}
 	h.dialer = egress.NewDialer(egress.Exceptions(h.exceptions), nil)
 	rc := wazero.NewRuntimeConfig().
-		WithCloseOnContextDone(!h.knobs.NoInterrupt).
 		WithMemoryLimitPages(uint32(maxMemory / wasmPage)).
 		WithDebugInfoEnabled(false) // it would parse a guest's DWARF with a reader that trusts its input
 	if h.cacheDir != "" {

@@ -30,7 +30,7 @@ type Connector struct {
 type loaded struct {
 	info     ModuleInfo
 	caps     link.Caps
-	code     []byte // what is compiled: the module, its tables bounded and without the data in image
+	code     []byte // what is compiled: the module with a meter in it, without the data in image
 	image    *linmem.Image
 	compiled wazero.CompiledModule
 }
@@ -99,7 +99,8 @@ func (h *Host) check(m *manifests.Manifest, role abi.Role, stated manifests.Modu
 	if len(module) == 0 || len(module) > abi.MaxModuleBytes {
 		return nil, []*Refusal{{Thing: thing, Rule: "module_size", Reason: fmt.Sprintf("it has %d bytes", len(module)), Remedy: fmt.Sprintf("give one of 1 to %d", abi.MaxModuleBytes)}}
 	}
-	if got := digest(module); stated.SHA256 != "" && stated.SHA256 != got {
+	got := digest(module)
+	if stated.SHA256 != "" && stated.SHA256 != got {
 		return nil, []*Refusal{{Thing: thing, Rule: "module_digest", Reason: "its sha256 is " + got + ", the manifest states " + stated.SHA256, Remedy: "get the package again, or build it and state the new digest"}}
 	}
 	parsed, err := wasmbin.Parse(module)
@@ -114,7 +115,13 @@ func (h *Host) check(m *manifests.Manifest, role abi.Role, stated manifests.Modu
 	if limit := h.memoryLimit(m); uint64(parsed.MemoryMin)*wasmPage > limit {
 		refusals = append(refusals, &Refusal{Thing: thing, Rule: "memory", Reason: fmt.Sprintf("it needs %d MiB of memory at least, and its limit is %d MiB", uint64(parsed.MemoryMin)*wasmPage>>20, limit>>20), Remedy: "raise /limits/memory_mib"})
 	}
-	l := &loaded{info: moduleInfo(module, parsed), caps: caps, code: parsed.Clamp(module)}
+	l := &loaded{info: moduleInfo(module, parsed, got), caps: caps}
+	if len(refusals) > 0 {
+		return l, refusals
+	}
+	if l.code, err = h.metered(parsed, module, got); err != nil {
+		refusals = append(refusals, &Refusal{Thing: thing, Rule: "module_invalid", Reason: err.Error(), Remedy: "build it for WebAssembly 2.0, without threads, exceptions and tail calls"})
+	}
 	if len(refusals) == 0 {
 		l.takeData()
 	}
@@ -147,7 +154,11 @@ func (h *Host) compile(ctx context.Context, code []byte) (c wazero.CompiledModul
 			err = fmt.Errorf("the compiler failed on it (%T)", p)
 		}
 	}()
-	return h.runtime.CompileModule(ctx, code)
+	c, err = h.runtime.CompileModule(ctx, code)
+	if err != nil && h.forgetDamaged(err) {
+		c, err = h.runtime.CompileModule(ctx, code)
+	}
+	return c, err
 }
 
 // compilable is what mends a module that does not compile: what is kept of it

@@ -29,21 +29,21 @@ func offered() map[string]struct {
 	}
 	return map[string]module{
 		abi.ModuleRun: {link.Run, map[string]hostFunc{
-			"input": (*run).input, "emit": (*run).emit, "interact": (*run).interact, "log": (*run).log,
+			"input": (*run).input, "emit": aside((*run).emit), "interact": aside((*run).interact), "log": (*run).log,
 			"fetch_result": (*run).fetchResult, "error_text": (*run).errorText,
 		}},
 		abi.ModuleCredential: {link.Credential, map[string]hostFunc{
 			"use": (*run).use, "status": (*run).status, "reject": (*run).reject,
 		}},
 		abi.ModuleHTTP: {link.HTTP, map[string]hostFunc{
-			"send": (*run).send, "write": (*run).write, "wait": (*run).wait, "read": (*run).read, "close": (*run).closeHandle,
+			"send": aside((*run).send), "write": (*run).write, "wait": aside((*run).wait), "read": (*run).read, "close": (*run).closeHandle,
 		}},
 		abi.ModuleStream: {link.Stream, map[string]hostFunc{
-			"open": (*run).openStream, "write": (*run).write, "wait": (*run).wait, "read": (*run).read, "close": (*run).closeHandle,
+			"open": aside((*run).openStream), "write": (*run).write, "wait": aside((*run).wait), "read": (*run).read, "close": (*run).closeHandle,
 		}},
-		abi.ModuleCredentialStore:  {link.Store, map[string]hostFunc{"put": (*run).put}},
-		abi.ModuleCredentialReveal: {link.Reveal, map[string]hostFunc{"reveal": (*run).reveal}},
-		abi.ModuleCredentialSign:   {link.Sign, map[string]hostFunc{"sign": (*run).sign, "totp": (*run).totp}},
+		abi.ModuleCredentialStore:  {link.Store, map[string]hostFunc{"put": aside((*run).put)}},
+		abi.ModuleCredentialReveal: {link.Reveal, map[string]hostFunc{"reveal": aside((*run).reveal)}},
+		abi.ModuleCredentialSign:   {link.Sign, map[string]hostFunc{"sign": aside((*run).sign), "totp": aside((*run).totp)}},
 	}
 }
 
@@ -68,7 +68,7 @@ func (h *Host) registerModules(ctx context.Context) error {
 			return fmt.Errorf("import module %s: %w", name, err)
 		}
 	}
-	return nil
+	return h.registerTick(ctx)
 }
 
 // seen lets the knob look at the guest's memory around fn. Without the knob it
@@ -123,6 +123,7 @@ func guarded(cap link.Caps, fn hostFunc) api.GoModuleFunc {
 			stack[0] = result(r.fail(abi.Status(halted)))
 			return
 		}
+		r.cpu.since = 0
 		defer r.survive(mod)
 		fn(r, mod, stack)
 	}

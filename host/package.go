@@ -105,11 +105,11 @@ func Inspect(module []byte) (ModuleInfo, error) {
 	if err != nil {
 		return ModuleInfo{}, err
 	}
-	return moduleInfo(module, m), nil
+	return moduleInfo(module, m, digest(module)), nil
 }
 
-func moduleInfo(module []byte, m *wasmbin.Module) ModuleInfo {
-	info := ModuleInfo{SHA256: digest(module), Bytes: len(module), Imports: []string{}, Exports: []string{}}
+func moduleInfo(module []byte, m *wasmbin.Module, sha256 string) ModuleInfo {
+	info := ModuleInfo{SHA256: sha256, Bytes: len(module), Imports: []string{}, Exports: []string{}}
 	for _, im := range m.Imports {
 		info.Imports = append(info.Imports, im.Module+"."+im.Name)
 	}

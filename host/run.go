@@ -91,6 +91,7 @@ type run struct {
 	watch       watch
 	echoed      watch // surrogates that stand in answers
 
+	cpu            cpu
 	results        results
 	lastError      string
 	callsAfterStop int
@@ -207,7 +208,7 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 		host: h, began: time.Now(), id: "run_" + strings.ToLower(rand.Text()), role: o.Role, opts: o, manifest: c.manifest, module: c.modules[o.Role],
 		scope:  capabilities.Scope{Owner: o.Owner, Connector: c.manifest.ConnectorKey, Instance: o.Instance, Grant: o.Grant.GrantID},
 		budget: newBudget(c.manifest.Limits, h.limits),
-		sink:   o.Sink, wake: make(chan struct{}, 1),
+		sink:   o.Sink, cpu: cpu{fuel: minFuel}, wake: make(chan struct{}, 1),
 		credentials: map[string]*credential{},
 		handles:     map[uint32]handle{}, lastHandle: abi.FirstHandle - 1, staged: map[string]json.RawMessage{},
 	}

@@ -271,6 +271,8 @@ func (r *run) poll(mod api.Module, stack []uint64) uint32 {
 		r.exit(mod)
 	}
 	elapsed := time.Since(began)
+	r.cpu.waited += elapsed
+	r.cpu.since = 0
 	count := uint32(0)
 	for i := range subs {
 		s := &subs[i]
