@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 )
@@ -18,20 +20,33 @@ func openCompileCache(dir string) (wazero.CompilationCache, error) {
 		return nil, err
 	}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		var info fs.FileInfo
+		if err == nil {
+			info, err = os.Lstat(path)
+		}
+		if errors.Is(err, fs.ErrNotExist) && path != dir {
+			return nil // another process renamed or removed it
+		}
 		if err != nil {
 			return err
 		}
-		info, err := os.Lstat(path)
-		if err != nil {
+		if err := ownOnly(info); err != nil {
 			return err
 		}
-		return ownOnly(info)
+		if info.Mode().IsRegular() && strings.HasSuffix(path, ".tmp") && time.Since(info.ModTime()) > unfinished {
+			_ = os.Remove(path)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return wazero.NewCompilationCacheWithDir(dir)
 }
+
+// unfinished is the age at which a file that is being written is what a killed
+// process left behind.
+const unfinished = time.Hour
 
 func ownOnly(info fs.FileInfo) error {
 	switch {

@@ -13,7 +13,7 @@
 // # Limits
 //
 // A source that gets a secret can do with it what it likes. A guest can waste
-// the time and memory it is given. Whoever runs code as the host's own user,
+// the time and memory it is given, and no more: what it computes is metered. Whoever runs code as the host's own user,
 // or can write to its compile cache, is on this side of the wall.
 //
 // net/http gives what a source sends unasked, after an answer's end, to the

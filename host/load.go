@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
@@ -154,6 +156,7 @@ func (h *Host) compile(ctx context.Context, code []byte) (c wazero.CompiledModul
 			err = fmt.Errorf("the compiler failed on it (%T)", p)
 		}
 	}()
+	ctx = experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0))) // with one, it would not look at ctx
 	c, err = h.runtime.CompileModule(ctx, code)
 	if err != nil && h.forgetDamaged(err) {
 		c, err = h.runtime.CompileModule(ctx, code)

@@ -34,10 +34,9 @@ func WithHostCalls(ctx context.Context, see func(runID, function string, memory 
 	return knobs.With(ctx, func(k *knobs.Knobs) { k.HostCall = see })
 }
 
-// WithoutInterruption leaves out what stops a guest that computes and never
-// calls the host, at 3 to 45 times the cost on hot code. Such a guest can then
-// only be stopped with the process: use it for measurements, and for guests
-// that you trust.
+// WithoutInterruption leaves out the meter, which stops a guest that computes
+// and never calls the host. Such a guest can then only be stopped with the
+// process, and holds up every garbage collection: use it for measurements.
 func WithoutInterruption(ctx context.Context) context.Context {
 	return knobs.With(ctx, func(k *knobs.Knobs) { k.NoInterrupt = true })
 }

@@ -28,6 +28,7 @@ type Module struct {
 	bodies  [][]byte
 	exports [][]byte
 	data    []byte
+	start   []byte
 	pages   uint32
 }
 
@@ -61,6 +62,11 @@ func (m *Module) Func(export string, params, results, locals []byte, code ...[]b
 	return index
 }
 
+// Start has function f called when the module is instantiated.
+func (m *Module) Start(f uint32) {
+	m.start = slices.Concat([]byte{8}, U32(uint32(len(U32(f)))), U32(f))
+}
+
 // Data puts text into the memory and returns where.
 func (m *Module) Data(text string) (ptr, n uint32) {
 	ptr = uint32(len(m.data))
@@ -85,7 +91,7 @@ func (m *Module) Bytes() []byte {
 	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00"),
 		section(1, m.types), section(2, m.imports), section(3, m.funcs),
 		section(5, [][]byte{append([]byte{0}, U32(m.pages)...)}),
-		section(7, m.exports), section(10, m.bodies), section(11, [][]byte{data}))
+		section(7, m.exports), m.start, section(10, m.bodies), section(11, [][]byte{data}))
 }
 
 func section(id byte, entries [][]byte) []byte {

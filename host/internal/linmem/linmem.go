@@ -20,6 +20,10 @@ package linmem
 
 import "github.com/tetratelabs/wazero/experimental"
 
+// piece is how much is copied or wiped at once: Go cannot stop in the middle
+// of it, and a garbage collection would wait.
+const piece = 1 << 20
+
 // Memory is one guest's linear memory. It is not safe for concurrent use.
 type Memory struct {
 	limit  uint64
@@ -95,7 +99,9 @@ func (m *Memory) growHeap(size uint64) {
 		// Grow by half at least, so that a guest which grows page by page
 		// does not copy each time.
 		next := make([]byte, size, min(m.limit, max(size, uint64(cap(m.buf))*3/2)))
-		copy(next, m.buf)
+		for at := 0; at < len(m.buf); at += piece {
+			copy(next[at:], m.buf[at:min(at+piece, len(m.buf))])
+		}
 		m.wipe()
 		m.buf = next
 	}
@@ -124,7 +130,7 @@ func (m *Memory) wipe() {
 	if m.BeforeWipe != nil && len(all) > 0 {
 		m.BeforeWipe(all)
 	}
-	if m.region == nil {
-		clear(all)
+	for ; m.region == nil && len(all) > 0; all = all[min(piece, len(all)):] {
+		clear(all[:min(piece, len(all))])
 	}
 }

@@ -21,6 +21,7 @@ type body struct {
 	bulk    bool   // it is used
 	calls   bool   // others, or loops: see entry
 	merges  int
+	work    int // of all functions so far
 
 	seg       int // the segment that what comes next is charged to
 	fresh     bool
@@ -119,7 +120,8 @@ func (b *body) rewrite(i int, r *wasmbin.Reader) error {
 	if r.Err == nil && r.At != len(r.B) {
 		r.Fail("there is more after its end")
 	}
-	if r.Err == nil && b.merges*(b.locals+1) > MaxWork {
+	work := b.merges * (b.locals + 1)
+	if b.work += work; r.Err == nil && (work > MaxWork || b.work > MaxTotalWork) {
 		r.Fail("it has %d locals and %d places where control joins: too much to compile", b.locals, b.merges)
 	}
 	if r.Err != nil {

@@ -30,7 +30,7 @@ func TestRewriteRefuses(t *testing.T) {
 	deep := slices.Concat(bytes.Repeat([]byte{opBlock, typeVoid}, MaxNesting+1), bytes.Repeat([]byte{opEnd}, MaxNesting+1))
 	table := slices.Concat([]byte{opLocalGet, 0, opBrTable}, wasmtest.U32(MaxBranches+1), make([]byte, MaxBranches+2))
 	locals := wasmtest.New(1)
-	locals.Func("", nil, nil, make([]byte, 20_000), bytes.Repeat([]byte{opI32Const, 0, opIf, typeVoid, opEnd}, 1001))
+	locals.Func("", nil, nil, slices.Repeat([]byte{i32}, 2000), bytes.Repeat([]byte{opI32Const, 0, opIf, typeVoid, opEnd}, 1001))
 	for _, c := range []struct {
 		name   string
 		module []byte
