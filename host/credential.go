@@ -46,7 +46,8 @@ type credential struct {
 	entry    *vaultstore.Entry // nil when nothing is stored
 	current  vaultstore.Version
 	readAt   time.Time
-	epoch    int  // counts the values that this run has seen
+	epoch    int // counts the values that this run has seen
+	watched  watchedAs
 	used     bool // the value was sent
 	answered bool // the last answer to it was no refusal
 	refused  bool // the last answer to it was a refusal
@@ -54,6 +55,12 @@ type credential struct {
 
 	unstored  time.Time // when the vault last did not take its new tokens; the guest's thread's
 	unrenewed *Refusal  // why the last renewal came to nothing that the owner could not mend; the guest's thread's
+}
+
+// watchedAs says which value of a credential is looked for already, and how.
+type watchedAs struct {
+	epoch int
+	never bool
 }
 
 func (r *run) addCredential(decl *manifests.Credential) {
@@ -288,7 +295,11 @@ func (r *run) watchOut(c *credential, class abi.Class) error {
 	if c.decl.Identity || c.held == nil {
 		return nil
 	}
-	value, _ := c.value()
+	value, epoch := c.value()
+	as := watchedAs{epoch, class == abi.ClassPassword}
+	if c.isWatched(as) {
+		return nil
+	}
 	values := [][]byte{value}
 	if state, err := cookies.Parse(value); err == nil {
 		for _, v := range state.Values() {
@@ -301,11 +312,21 @@ func (r *run) watchOut(c *credential, class abi.Class) error {
 		values = append(values, []byte(u.RequestURI())) // a source writes its own addresses without their origin
 	}
 	for _, v := range values {
-		if !r.watch.add(c.held, v, class == abi.ClassPassword) {
+		if !r.watch.add(c.held, v, as.never) {
 			return errManySecrets
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watched = as
 	return nil
+}
+
+// isWatched reports whether a value is looked for: what is once, always is.
+func (c *credential) isWatched(as watchedAs) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return as.epoch > 0 && c.watched == as
 }
 
 // describe is what status answers.

@@ -29,6 +29,7 @@ const (
 type exchange struct {
 	wake   func()
 	cancel context.CancelFunc
+	spares *spares
 
 	mu       sync.Mutex
 	moved    sync.Cond // room or an end has come
@@ -64,8 +65,8 @@ type reception struct {
 	pass func(dst, chunk []byte, last bool) ([]byte, abi.Status)
 }
 
-func newExchange(wake func(), cancel context.CancelFunc) *exchange {
-	x := &exchange{wake: wake, cancel: cancel}
+func newExchange(wake func(), cancel context.CancelFunc, s *spares) *exchange {
+	x := &exchange{wake: wake, cancel: cancel, spares: s}
 	x.moved.L = &x.mu
 	return x
 }
@@ -74,11 +75,7 @@ func newExchange(wake func(), cancel context.CancelFunc) *exchange {
 // close, or a failure.
 func (x *exchange) run(t http.RoundTripper, req *http.Request, a answers) {
 	defer x.cancel()
-	defer func() {
-		if p := recover(); p != nil {
-			x.fail(a.failed(fmt.Errorf("the transport panicked (%T)", p))) // not its text: it may hold a value
-		}
-	}()
+	defer x.survive(a.failed)
 	res, err := t.RoundTrip(req)
 	if err != nil {
 		x.fail(a.failed(err))
@@ -91,32 +88,24 @@ func (x *exchange) run(t http.RoundTripper, req *http.Request, a answers) {
 		return
 	}
 	x.head(res.StatusCode, in.headers)
-	chunk, out := make([]byte, bodyChunk), make([]byte, 0, bodyChunk)
-	for {
-		n, err := in.body.Read(chunk)
-		last := errors.Is(err, io.EOF)
-		if out, s = in.pass(out[:0], chunk[:n], last); s != abi.StatusOK {
-			x.fail(s)
-			return
-		}
-		if (len(out) > 0 || last) && !x.add(out, last) {
-			return
-		}
-		switch {
-		case last:
-			return
-		case err != nil:
-			x.fail(a.failed(err))
-			return
-		}
+	body := intake{x: x, in: in, failed: a.failed, chunk: x.spares.buffer(), room: x.spares.buffer()}
+	defer x.spares.keep(body.chunk, body.room)
+	if s := body.whole(); s != abi.StatusOK {
+		x.fail(s)
+	}
+}
+
+// survive turns a panic into the end of the exchange.
+func (x *exchange) survive(failed func(error) abi.Status) {
+	if p := recover(); p != nil {
+		x.fail(failed(fmt.Errorf("the transport panicked (%T)", p))) // not its text: it may hold a value
 	}
 }
 
 func (x *exchange) head(status int, headers [][2]string) {
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	x.status, x.headers = status, headers
-	x.mu.Unlock()
-	x.wake()
 }
 
 // add appends to what was read ahead, once there is room for it; with the last
@@ -132,6 +121,9 @@ func (x *exchange) add(chunk []byte, last bool) bool {
 	}
 	ok := x.failure == 0
 	if ok {
+		if x.body.buf == nil {
+			x.body.buf = x.spares.buffer()
+		}
 		x.received += int64(len(chunk))
 		x.body.put(chunk)
 		x.ended = last
@@ -148,7 +140,7 @@ func (x *exchange) fail(s abi.Status) {
 		x.failure = s
 	}
 	if s == abi.StatusCancelled {
-		x.body = ring{}
+		x.drop()
 	}
 	x.moved.Broadcast()
 	x.mu.Unlock()
@@ -197,7 +189,7 @@ func (x *exchange) read(buf []byte) (int, abi.Status) {
 			return 0, abi.StatusInvalid
 		}
 		if x.ended && x.body.len() == 0 {
-			x.body = ring{}
+			x.drop()
 		}
 		x.moved.Broadcast()
 		return n, abi.StatusOK
@@ -207,6 +199,12 @@ func (x *exchange) read(buf []byte) (int, abi.Status) {
 		return 0, abi.StatusOK
 	}
 	return 0, abi.StatusAgain
+}
+
+// drop gives the room for the body away.
+func (x *exchange) drop() {
+	x.spares.keep(x.body.buf)
+	x.body = ring{}
 }
 
 func (x *exchange) writable() bool { return x.upload == nil || x.upload.writable() }

@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +22,6 @@ import (
 	"github.com/sallyport-host/sallyport/host/internal/cookies"
 	"github.com/sallyport-host/sallyport/host/internal/egress"
 	"github.com/sallyport-host/sallyport/host/internal/surrogate"
-	"github.com/sallyport-host/sallyport/internal/strictjson"
 	"github.com/sallyport-host/sallyport/manifests"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
@@ -146,7 +144,11 @@ func (r *run) filled(o *outgoing, body []byte) ([]byte, abi.Status) {
 // readHead decodes a request's head.
 func (r *run) readHead(text []byte) (*outgoing, abi.Status) {
 	o := &outgoing{}
-	head, err := parseHead(text)
+	head, plain := plainHead(string(text))
+	var err error
+	if !plain {
+		head, err = parseHead(text)
+	}
 	if err != nil {
 		return nil, r.refuseRequest(o, "request_head", err.Error(), "see abi/ABI.md, section 7", abi.StatusInvalid)
 	}
@@ -168,7 +170,7 @@ func (r *run) locate(o *outgoing) (s abi.Status) {
 		return r.unfilled(o, err)
 	}
 	o.draft, o.target = draft, draft.Target
-	if r.watch.guards(o.target.Origin) && slices.ContainsFunc(o.head.Headers, asksForPart) {
+	if slices.ContainsFunc(o.head.Headers, asksForPart) && r.watch.guards(o.target.Origin) {
 		return r.refuseRequest(o, "range", "a part of an answer is asked for where a credential may be echoed", "ask for all of it", abi.StatusDenied)
 	}
 	return abi.StatusOK
@@ -217,54 +219,6 @@ func (r *run) fill(o *outgoing) abi.Status {
 	}
 	o.target = ready.Target
 	return r.mayReach(o)
-}
-
-// parseHead decodes a head that has one reading.
-func parseHead(text []byte) (h abi.RequestHead, err error) {
-	v, err := strictjson.Parse(text, strictjson.Limits{})
-	if err != nil {
-		return h, err
-	}
-	members, ok := v.(map[string]any)
-	if !ok {
-		return h, errors.New("the head is not an object")
-	}
-	for name, v := range members {
-		ok := false
-		switch name {
-		case "method":
-			h.Method, ok = v.(string)
-		case "url":
-			h.URL, ok = v.(string)
-		case "timeout_ms":
-			n, isNumber := v.(json.Number)
-			h.TimeoutMS, err = n.Int64()
-			ok = isNumber && err == nil && h.TimeoutMS >= 0
-		case "headers":
-			h.Headers, ok = headerPairs(v)
-		}
-		if !ok {
-			return h, errors.New("the head has an unknown member, or one of another type")
-		}
-	}
-	return h, nil
-}
-
-func headerPairs(v any) (pairs [][2]string, ok bool) {
-	list, ok := v.([]any)
-	for _, item := range list {
-		pair, _ := item.([]any)
-		if len(pair) != 2 {
-			return nil, false
-		}
-		name, ok1 := pair[0].(string)
-		value, ok2 := pair[1].(string)
-		if !ok1 || !ok2 {
-			return nil, false
-		}
-		pairs = append(pairs, [2]string{name, value})
-	}
-	return pairs, ok
 }
 
 // mayReach asks the egress rules, and for plain http the operator's
@@ -383,13 +337,13 @@ func (r *run) resolve(o *outgoing, token string, at manifests.Position, target m
 		return r.resolveCookie(o, h, at, target)
 	}
 	c := h.c
-	q := r.request(capabilities.OpSend, c)
 	if h.kept == nil {
 		if err := r.refresh(c); err != nil {
 			return nil, &refusedUse{r.unavailable(err)}
 		}
-		q = r.request(capabilities.OpSend, c)
-	} else {
+	}
+	q := r.request(capabilities.OpSend, c)
+	if h.kept != nil {
 		q.Stored = &capabilities.Stored{Class: c.decl.Class, Provenance: vaultstore.AutoBootstrapped, Status: vaultstore.Active, Scope: r.scope, Held: true}
 	}
 	q.Access, q.Target, q.Position = h.access, target, at
@@ -504,35 +458,38 @@ func (r *run) launch(o *outgoing, body []byte, follows bool) (uint32, abi.Status
 		return 0, abi.StatusExhausted
 	}
 	ctx, cancel := context.WithTimeout(r.Context, timeout)
-	x := newExchange(r.nudge, cancel)
-	var reader io.Reader
-	switch {
-	case follows:
+	x := newExchange(r.nudge, cancel, &r.spares)
+	if follows {
 		x.upload = newUpload(r.outbound(o), r.nudge)
-		reader = x.upload
-	case len(body) > 0:
-		reader = bytes.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(egress.WithCheck(ctx, func() error { return r.stillGood(o) }), o.target.Method, o.url.String(), reader)
-	if err != nil {
-		cancel()
-		r.inFlight.Add(-held)
-		return 0, abi.StatusInvalid
-	}
-	req.Header = o.header
 	if _, ok := o.header["User-Agent"]; !ok {
-		req.Header["User-Agent"] = []string{"sallyport/" + r.manifest.ConnectorKey}
+		o.header["User-Agent"] = []string{"sallyport/" + r.manifest.ConnectorKey}
 	}
+	req := o.request(body, x.upload).WithContext(egress.WithCheck(ctx, func() error { return r.stillGood(o) }))
 	number := r.take(x)
 	a := answers{
 		head:   func(res *http.Response) (*reception, abi.Status) { return r.receive(o, res) },
 		failed: func(err error) abi.Status { return r.exchangeFailed(ctx, o, err) },
 	}
-	r.moving.Go(func() {
+	r.moving.move(func() {
 		defer r.inFlight.Add(-held)
 		x.run(r.transport, req, a)
 	})
 	return number, abi.StatusOK
+}
+
+// request is the request as it was decided: its address is not read again.
+func (o *outgoing) request(body []byte, follows *upload) *http.Request {
+	req := &http.Request{Method: o.target.Method, URL: o.url, Host: o.url.Host, Header: o.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	switch {
+	case follows != nil:
+		req.Body, req.ContentLength = follows, -1
+	case len(body) > 0:
+		req.ContentLength = int64(len(body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.Body, _ = req.GetBody()
+	}
+	return req
 }
 
 // stillGood is asked before a request is sent, and sent again: it may have

@@ -40,6 +40,16 @@ func TestTheValueReachesTheSourceAndNobodyElse(t *testing.T) {
 	}
 }
 
+// The SDK takes a guest with no more for one in which nothing else goes on
+// (hostcall.Alone), and then waits in one call.
+func TestAGoGuestBeginsWithOneGoroutine(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.run("goroutines"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, w.findings(), "there are: 1")
+}
+
 func TestNames(t *testing.T) {
 	w := newWorld(t)
 	w.store("SECRET_PASSWORD", "x", abi.ClassToken) // whatever the vault holds

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -16,11 +17,14 @@ import (
 // chunkBytes is how much of a body that follows is given to the host at once.
 const chunkBytes = 32 << 10
 
-// headRoom is for the head of a response; a larger one is fetched apart.
-const headRoom = 2 << 10
-
 // longAgo is a deadline that ends what waits.
 var longAgo = time.Unix(1, 0)
+
+// brief is how long a request waits in one call of the host, in milliseconds,
+// when no other goroutine is there that could go on meanwhile. Most answers
+// come within it, and parking costs more than they take; timers are late by as
+// much at most.
+const brief = 10
 
 // exchange is one request under way. It is the body of its response too.
 type exchange struct {
@@ -29,15 +33,16 @@ type exchange struct {
 	name   string // for errors: the URL without its query
 	handle uint32
 	ctx    context.Context
-	cancel context.CancelFunc
-	waiter hostcall.Waiter
+	cancel context.CancelFunc // of the request's own timeout
 
 	closing sync.Once
 	closed  error
 
-	mu     sync.Mutex
-	ended  error // sticky end of the body
-	upload error // why the request's body failed on this side
+	mu      sync.Mutex
+	waiter  hostcall.Waiter // nil until a goroutine has to be parked
+	unwatch func() bool     // ends the watch over ctx, which comes with waiter
+	ended   error           // sticky end of the body
+	upload  error           // why the request's body failed on this side
 }
 
 // exchange sends one request, without redirects.
@@ -46,8 +51,7 @@ func (c *Client) exchange(ctx context.Context, req *Request) (*Response, error) 
 	if req.Timeout > 0 {
 		x.ctx, x.cancel = context.WithTimeout(ctx, req.Timeout)
 	}
-	err := x.send(req)
-	if err != nil {
+	if err := x.send(req); err != nil {
 		x.cancel()
 		closeReader(req.BodyReader)
 		return nil, err
@@ -63,7 +67,7 @@ func (c *Client) exchange(ctx context.Context, req *Request) (*Response, error) 
 	return &Response{StatusCode: ready.Status, Header: headerOf(ready.Headers), Body: x, Request: req}, nil
 }
 
-// send starts the exchange, and the watch over its context.
+// send starts the exchange.
 func (x *exchange) send(req *Request) error {
 	if x.ctx.Err() != nil {
 		return fmt.Errorf("%s %s: %w", x.op, x.name, context.Cause(x.ctx))
@@ -74,14 +78,42 @@ func (x *exchange) send(req *Request) error {
 		return x.run.refused(x.op, x.name, st)
 	}
 	x.handle = res.Len()
-	var err error
-	if x.waiter, err = x.run.host.Waiter(x.handle); err != nil {
+	if req.BodyReader != nil { // whose goroutine is parked as well
+		_, err := x.parking()
 		return err
 	}
-	stop := context.AfterFunc(x.ctx, func() { x.waiter.SetDeadline(longAgo) })
-	cancel := x.cancel
-	x.cancel = func() { stop(); cancel() }
 	return nil
+}
+
+// parking returns what parks goroutines on the exchange; ctx ends it.
+func (x *exchange) parking() (hostcall.Waiter, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.waiter != nil || x.ended != nil {
+		return x.waiter, x.ended
+	}
+	w, err := x.run.host.Waiter(x.handle)
+	if err != nil {
+		return nil, err
+	}
+	x.waiter, x.unwatch = w, context.AfterFunc(x.ctx, func() { w.SetDeadline(longAgo) })
+	return w, nil
+}
+
+// await calls try until it says that it is done. To wait, it first asks the
+// host in one call, if nobody else loses by it, and then parks the goroutine.
+func (x *exchange) await(try func(timeoutMS int64) (done bool)) error {
+	if x.ctx.Err() != nil {
+		return os.ErrDeadlineExceeded
+	}
+	if x.run.host.Alone() && try(brief) {
+		return nil
+	}
+	w, err := x.parking()
+	if err != nil {
+		return err
+	}
+	return w.Read(func() bool { return try(0) })
 }
 
 // timeoutMS is what the host is told: a little more than is left until the
@@ -99,9 +131,10 @@ func (x *exchange) timeoutMS() int64 {
 
 // head waits for the head of the response.
 func (x *exchange) head() (ready wireReady, err error) {
-	room := make([]byte, headRoom)
-	parked := x.waiter.Read(func() bool {
-		ready, err = x.poll(room)
+	room := x.run.room()
+	defer x.run.reuse(room)
+	parked := x.await(func(timeoutMS int64) bool {
+		ready, err = x.wait(timeoutMS, room)
 		return err != nil || ready.State != ""
 	})
 	if parked != nil {
@@ -113,10 +146,13 @@ func (x *exchange) head() (ready wireReady, err error) {
 	return ready, err
 }
 
-// poll asks how far the exchange is; State is empty when nothing has come.
-func (x *exchange) poll(room []byte) (wireReady, error) {
-	raw, err := x.run.result(x.op, x.name, room,
-		func(out []byte) abi.Result { return x.run.host.Poll(x.handle, out) })
+// wait asks how far the exchange is; State is empty when nothing has come.
+func (x *exchange) wait(timeoutMS int64, room []byte) (wireReady, error) {
+	res := x.run.host.Wait(x.handle, timeoutMS, room)
+	if timeoutMS > 0 {
+		runtime.Gosched() // what came due meanwhile has its turn: timers, the garbage collector
+	}
+	raw, err := x.run.fetch(x.op, x.name, room, res)
 	if err != nil {
 		return wireReady{}, err
 	}
@@ -147,8 +183,14 @@ func (x *exchange) Read(p []byte) (n int, err error) {
 		return 0, err
 	}
 	var res abi.Result
-	parked := x.waiter.Read(func() bool {
+	parked := x.await(func(timeoutMS int64) bool {
 		res = x.run.host.Read(x.handle, p)
+		if timeoutMS > 0 && res.Status() == abi.StatusAgain {
+			var room [128]byte // for a report without headers
+			x.run.host.Wait(x.handle, timeoutMS, room[:])
+			runtime.Gosched()
+			res = x.run.host.Read(x.handle, p)
+		}
 		return res.Status() != abi.StatusAgain
 	})
 	switch st := res.Status(); {
@@ -174,10 +216,15 @@ func (x *exchange) Close() error {
 	x.closing.Do(func() {
 		x.cancel()
 		x.mu.Lock()
+		defer x.mu.Unlock()
 		if x.ended == nil {
 			x.ended = os.ErrClosed
 		}
-		x.mu.Unlock()
+		if x.waiter == nil {
+			x.closed = x.run.host.Close(x.handle)
+			return
+		}
+		x.unwatch()
 		x.closed = x.waiter.Close()
 	})
 	return x.closed

@@ -47,8 +47,15 @@ func (h Header) pairs() [][2]string {
 
 func headerOf(pairs [][2]string) Header {
 	h := make(Header, len(pairs))
-	for _, p := range pairs {
-		h.Add(p[0], p[1])
+	values := make([]string, len(pairs)) // one array for the many fields that have one value
+	for i, p := range pairs {
+		name := canonical(p[0])
+		if have := h[name]; have != nil {
+			h[name] = append(have, p[1])
+			continue
+		}
+		values[i] = p[1]
+		h[name] = values[i : i+1 : i+1]
 	}
 	return h
 }

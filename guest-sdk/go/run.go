@@ -32,6 +32,7 @@ type Run struct {
 	asked   int           // interactions so far
 	broken  error         // the host refused a message: the run cannot succeed any more
 	ended   bool
+	spare   []byte // room for the head of a response; nil while it is in use
 }
 
 // start is the START message. Members that are not known are ignored.
@@ -156,7 +157,11 @@ func (r *Run) DecodeOptions(into any) error {
 // result makes a call whose result is written to out, and fetches it whole
 // when it did not fit.
 func (r *Run) result(op, name string, out []byte, call func(out []byte) abi.Result) ([]byte, error) {
-	res := call(out)
+	return r.fetch(op, name, out, call(out))
+}
+
+// fetch returns the result of a call that was given out, whole.
+func (r *Run) fetch(op, name string, out []byte, res abi.Result) ([]byte, error) {
 	if st := res.Status(); st != abi.StatusOK {
 		return nil, r.refused(op, name, st)
 	}
@@ -176,6 +181,26 @@ func (r *Run) result(op, name string, out []byte, call func(out []byte) abi.Resu
 		got += int(part.Len())
 	}
 	return whole, nil
+}
+
+// headRoom is for the head of a response; a larger one is fetched apart.
+const headRoom = 2 << 10
+
+// room returns room for the head of a response, which reuse takes back.
+func (r *Run) room() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	room := r.spare
+	if r.spare = nil; room == nil {
+		room = make([]byte, headRoom)
+	}
+	return room
+}
+
+func (r *Run) reuse(room []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spare = room
 }
 
 // refused makes the error of a status that a call returned. One that says that

@@ -70,11 +70,12 @@ func firstReady(raw []byte) (wireReady, error) {
 	if string(raw) == "[]" {
 		return wireReady{}, nil
 	}
-	if r, ok := plainReady(string(raw)); ok {
+	text := string(raw) // what is read of it are parts of this one copy
+	if r, ok := plainReady(text); ok {
 		return r, nil
 	}
 	var all []wireReady
-	if err := json.Unmarshal(raw, &all); err != nil || len(all) == 0 {
+	if err := json.Unmarshal([]byte(text), &all); err != nil || len(all) == 0 {
 		return wireReady{}, err
 	}
 	return all[0], nil

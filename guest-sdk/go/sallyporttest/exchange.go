@@ -271,15 +271,20 @@ func (s *session) Write(handle uint32, p []byte) abi.Result {
 	return s.answer(len(p), st)
 }
 
-func (s *session) Poll(handle uint32, out []byte) abi.Result {
+func (s *session) Wait(handle uint32, timeoutMS int64, out []byte) abi.Result {
 	x, refused := s.find(handle)
 	if x == nil {
 		return refused
 	}
+	ctx, cancel := context.WithTimeout(s.ctx, time.Duration(timeoutMS)*time.Millisecond)
+	defer cancel()
 	ready := []report{}
-	if r, ok := x.ready(handle); ok {
-		ready = append(ready, r)
-	}
+	x.await(ctx, func() bool {
+		if r, ok := x.ready(handle); ok {
+			ready = append(ready, r)
+		}
+		return len(ready) > 0
+	})
 	raw, _ := json.Marshal(ready) // strings and numbers always encode
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -297,10 +302,8 @@ type report struct {
 
 // ready makes a report, when there is something to report: as the host, a head
 // once, its headers with the first report that has a status, and what else
-// there is until it is taken away.
+// there is until it is taken away. It is called under the lock.
 func (x *exchange) ready(handle uint32) (r report, ok bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	r = report{Handle: handle, Status: x.status}
 	switch {
 	case x.stands && !x.told:
@@ -346,6 +349,20 @@ func (s *session) Read(handle uint32, out []byte) abi.Result {
 func (x *exchange) close() {
 	x.cancel()
 	x.change(func() { x.closed = true })
+}
+
+// Alone says yes every other time: a guest's goroutines are real threads here,
+// so that it makes no difference to a connector, and its tests go both ways.
+func (s *session) Alone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	return s.asked%2 == 0
+}
+
+func (s *session) Close(handle uint32) error {
+	s.drop(handle)
+	return nil
 }
 
 // Waiter parks on an exchange. There is none in a run that is over.

@@ -32,7 +32,7 @@ func TestWaitTellsTheHeadersOnce(t *testing.T) {
 	poll := func() []report {
 		var all []report
 		out := make([]byte, 1<<10)
-		if err := json.Unmarshal(out[:s.Poll(handle, out).Len()], &all); err != nil {
+		if err := json.Unmarshal(out[:s.Wait(handle, 0, out).Len()], &all); err != nil {
 			t.Fatal(err)
 		}
 		return all

@@ -30,6 +30,7 @@ type session struct {
 	ticket    uint32
 	exchanges map[uint32]*exchange
 	handle    uint32
+	asked     int               // how often, whether the guest is alone
 	signed    map[string]string // surrogates of results, and these
 	capture   *strings.Replacer // of new secrets in answers; nil when there are none
 }

@@ -42,7 +42,7 @@ func (s *session) Open(address string) abi.Result {
 
 func (s *session) StreamWrite(handle uint32, p []byte) abi.Result { return s.Write(handle, p) }
 
-func (s *session) StreamPoll(handle uint32, out []byte) abi.Result { return s.Poll(handle, out) }
+func (s *session) StreamPoll(handle uint32, out []byte) abi.Result { return s.Wait(handle, 0, out) }
 
 func (s *session) StreamRead(handle uint32, out []byte) abi.Result { return s.Read(handle, out) }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 	"unsafe"
@@ -209,6 +210,10 @@ func main() {}
 
 var cases = map[string]func(base string, s start) string{
 	"nothing": func(string, start) string { return "" },
+	"goroutines": func(string, start) string {
+		tell("there are", runtime.NumGoroutine())
+		return ""
+	},
 	"bearer": func(base string, _ start) string {
 		token, r := surrogate("TOKEN")
 		tell("use", r)

@@ -10,7 +10,7 @@
 // connector can do. Everywhere else Host is the interface [Functions], which a
 // fake fills: there is no global to set, and two fakes never meet.
 //
-// The package interprets nothing. No method blocks but Interact and
+// The package interprets nothing. No method blocks but Interact, Wait and
 // [Waiter]'s.
 package hostcall
 
@@ -42,9 +42,15 @@ type Functions interface {
 	// is set.
 	Send(head, body []byte, follows bool) abi.Result
 	Write(handle uint32, p []byte) abi.Result
-	// Poll is wait on one handle with no time to wait.
-	Poll(handle uint32, out []byte) abi.Result
+	// Wait is wait on one handle. With a time to wait all of the guest stands
+	// still meanwhile: ask Alone before.
+	Wait(handle uint32, timeoutMS int64, out []byte) abi.Result
 	Read(handle uint32, out []byte) abi.Result
+	// Close closes a handle that no Waiter owns.
+	Close(handle uint32) error
+	// Alone reports whether no other goroutine of the guest is there that could
+	// go on while a call blocks.
+	Alone() bool
 
 	// Open, StreamWrite, StreamPoll and StreamRead are those of
 	// sallyport:stream/v1: a guest that only opens streams imports no http.
