@@ -42,6 +42,7 @@ func (e recordError) Is(target error) bool { return target == ErrRecord }
 // recordSchema is a stream's schema, and the names that are in it.
 type recordSchema struct {
 	*compiled
+	quick *quick // says of most records that they fit
 	names map[string]bool
 	size  int // every $ref replaced by what it leads to; at least 1
 }
@@ -69,6 +70,9 @@ func (s *Stream) ValidateDecoded(v any) error {
 		return recordError("it is nested too deep, or has a number that is too long or too large")
 	case weight > maxWork/s.schema.size:
 		return recordError("it has too many values for so large a schema")
+	}
+	if s.schema.quick.fits(v) {
+		return nil
 	}
 	broken, err := s.schema.check(v)
 	switch {
@@ -136,7 +140,7 @@ func (p *parser) recordSchema(n node) *recordSchema {
 		p.add(n.pointer, "the schema cannot be compiled: "+err.Error(), "see JSON Schema 2020-12")
 		return nil
 	}
-	r := &recordSchema{compiled: c, names: map[string]bool{}, size: size}
+	r := &recordSchema{compiled: c, quick: newQuick(c.schema, map[*jsonschema.Schema]*quick{}), names: map[string]bool{}, size: size}
 	for _, sub := range nodes {
 		for _, name := range sub.get("properties").keys() {
 			r.names[name] = true

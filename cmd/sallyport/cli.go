@@ -90,6 +90,7 @@ func (c *cli) app() (*app.App, error) {
 	}
 	a.Terminal, a.Progress, a.RecordsShown = c.terminal, c.screen, terminal.IsTerminal(c.stdout)
 	a.Stdin, a.Stdout = c.stdin, c.stdout
+	a.Sinks = sinks()
 	if c.json {
 		a.Progress = nil // stderr is for JSON
 	}

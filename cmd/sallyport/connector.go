@@ -100,9 +100,13 @@ func (c *cli) run() *cobra.Command {
 or are added to the end of a file with --out: a run tells what changed since the
 last, so earlier records still count. Progress and refusals go to stderr.
 
+--out sqlite:FILE keeps them in a SQLite database: a table for each stream, where a
+record replaces the one with its key. It keeps where the next run starts too, so a
+new file gets everything. Several connectors may share a file, one at a time.
+
 The host reaches public addresses over TLS only. --allow-address lets one name go
 to one address, such as a server on this machine or in your network.`,
-		Example: "  sallyport run ./contacts > contacts.jsonl\n  sallyport run ./contacts --out contacts.jsonl --json\n  sallyport run ./contacts --allow-address dav.home.arpa=192.168.1.5:443",
+		Example: "  sallyport run ./contacts > contacts.jsonl\n  sallyport run ./contacts --out contacts.jsonl --json\n  sallyport run ./contacts --out sqlite:mine.db\n  sallyport run ./contacts --allow-address dav.home.arpa=192.168.1.5:443",
 		Args:    exactly("CONNECTOR"),
 		RunE: c.do(func(ctx context.Context, a *app.App, args []string) (app.Result, error) {
 			o.Connector, o.JSON, o.Quiet = args[0], c.json, c.quiet
@@ -113,7 +117,7 @@ to one address, such as a server on this machine or in your network.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Full, "full", false, "collect everything again, whatever earlier runs brought")
 	flags.BoolVar(&o.Unattended, "unattended", false, "ask nothing, even on a terminal")
-	flags.StringVar(&o.Out, "out", "", "add the records to the end of `FILE` instead of writing them to stdout")
+	flags.StringVar(&o.Out, "out", "", "add the records to the end of `FILE`, or to the database sqlite:FILE, instead of writing them to stdout")
 	networkFlags(cmd, &o.Network)
 	grantFlag(cmd, &o.GrantFile)
 	return cmd

@@ -6,10 +6,43 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/sallyport-host/sallyport/host"
 )
+
+// OutSink is what a run collects into.
+type OutSink interface {
+	host.Sink
+	Close() error
+}
+
+// OpenSink opens the sink at path before a run starts, and refuses a place that
+// cannot be written to. The error names the path.
+type OpenSink func(path string) (OutSink, error)
+
+// openOut opens what --out names: SCHEME:PATH for a scheme that is known, else
+// a file.
+func (a *App) openOut(out string) (OutSink, error) {
+	scheme, path, _ := strings.Cut(out, ":")
+	open, ok := a.Sinks[scheme]
+	switch {
+	case !ok:
+		return newOutFile(out)
+	case path == "":
+		return nil, usage("--out %s: it names no file; write %s:FILE", out, scheme)
+	}
+	sink, err := open(path)
+	own := (*Error)(nil)
+	switch {
+	case err == nil || errors.As(err, &own):
+		return sink, err
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usage("--out %s: its folder is not there; make it first", out)
+	}
+	return nil, internal("--out %s: %w", scheme, err)
+}
 
 // outFile adds what a run collects to the end of a file, as an incremental run
 // tells only what changed since the runs before it. The file is made, or

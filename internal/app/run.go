@@ -35,7 +35,7 @@ type Run struct {
 	GrantFile  string
 	Full       bool
 	Unattended bool
-	Out        string // a file to append to; "" is stdout
+	Out        string // a file to append to, or SCHEME:PATH; "" is stdout
 	JSON       bool   // stdout is for the result, so Out must be given
 	Quiet      bool   // no summary
 	Network    Network
@@ -140,7 +140,7 @@ func (a *App) collect(ctx context.Context, h *host.Host, c *host.Connector, o Ru
 	watched := &watchedWriter{w: a.Stdout}
 	var sink host.Sink = host.NewJSONLSink(watched.target())
 	if o.Out != "" {
-		out, err := newOutFile(o.Out)
+		out, err := a.openOut(o.Out)
 		if err != nil {
 			return Ran{}, err
 		}
