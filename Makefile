@@ -31,12 +31,13 @@ bench: guests
 fuzz:
 	@scripts/fuzz
 
-# A vault's writer killed a thousand times; fifty processes that renew one token
+# A vault's writer killed a thousand times, and a database's; fifty processes that renew one token
 # a hundred times; ten thousand runs of good and hostile guests; then the same
 # connector again and again for SOAK, watching what grows.
 SOAK ?= 10m
 soak: guests
 	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestKilledWriter$$' ./vaultstore/agefile
+	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestKilledWriter$$' ./sinks/sqlite
 	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestProcessesRefreshOnce$$' ./host/internal/oauth
 	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestManyProcessesRenewOnce$$' ./internal/turnfile
 	SOAK=1 $(GO) test -v -count=1 -timeout 0 -run '^TestSoak$$' ./host/hostile

@@ -65,6 +65,11 @@ func measure(ctx context.Context, rounds, calls int, contacts string) (string, e
 		return "", err
 	}
 	b.WriteString(guard)
+	collected, err := measureRecords(ctx, min(rounds, 5), 20_000)
+	if err != nil {
+		return "", err
+	}
+	b.WriteString(collected)
 	loads, err := measureLoads(ctx, rounds, contacts)
 	if err != nil {
 		return "", err
