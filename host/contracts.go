@@ -154,10 +154,10 @@ type Sink interface {
 // RunSink is a [Sink] that is told whose records it gets.
 type RunSink interface {
 	Sink
-	// Begin is called once for a run, when nothing but its guest can still
-	// keep it from running and before anything else. end is called when the
-	// run takes nothing more from the sink and gives it nothing: what was not
-	// flushed by then may be dropped.
+	// Begin is called once for a run that the approval in force admits, before
+	// anything else, and heeds its context. end is called when the run gives
+	// the sink nothing more and asks it nothing: what was not flushed by then
+	// may be dropped.
 	Begin(ctx context.Context, run RunInfo) (end func(), err error)
 }
 

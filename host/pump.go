@@ -219,9 +219,7 @@ func (r *run) beginSink() (end func(), err error) {
 	if !ok {
 		return func() {}, nil
 	}
-	done, err := await(r.Context, func() (func(), error) {
-		return s.Begin(r, RunInfo{RunID: r.id, Scope: r.scope, Manifest: r.manifest})
-	})
+	done, err := s.Begin(r, RunInfo{RunID: r.id, Scope: r.scope, Manifest: r.manifest})
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}

@@ -87,7 +87,8 @@ var (
 
 // Sink writes to one file. It is safe for concurrent use.
 type Sink struct {
-	path string
+	path  string
+	delay time.Duration // CommitDelay, but for tests
 
 	mu     sync.Mutex
 	closed bool
@@ -123,7 +124,7 @@ type run struct {
 // opened and locked now; another is made once there is something to write, so
 // that a run that is refused leaves nothing behind.
 func Open(path string) (*Sink, error) {
-	s := &Sink{path: path}
+	s := &Sink{path: path, delay: CommitDelay}
 	switch there, err := exists(path); {
 	case err != nil:
 		return nil, err
@@ -299,7 +300,7 @@ func (s *Sink) begin(r *run) error {
 	s.transactions++
 	this := s.transactions
 	r.since = this
-	r.timer = time.AfterFunc(CommitDelay, func() {
+	r.timer = time.AfterFunc(s.delay, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.run == r && r.since == this {

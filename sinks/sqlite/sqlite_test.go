@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
@@ -52,6 +53,7 @@ func begin(t testing.TB, path string, m *manifests.Manifest, owner string) *sess
 	if err != nil {
 		t.Fatal(err)
 	}
+	sink.delay = time.Hour // a slow machine commits no sooner
 	s := &session{t: t, Sink: sink, scope: capabilities.Scope{Owner: owner, Connector: m.ConnectorKey, Instance: "default", Grant: "self"}}
 	if s.end, err = sink.Begin(context.Background(), host.RunInfo{RunID: "run_1", Scope: s.scope, Manifest: m}); err != nil {
 		t.Fatal(err)
