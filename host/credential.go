@@ -477,9 +477,9 @@ func (r *run) reject(mod api.Module, stack []uint64) {
 }
 
 // saw notes how the source answered a request that carried the value of an
-// epoch. A 401 is a refusal; only what cannot come without the right
-// credential takes it back: a redirect may lead to a login page.
-func (c *credential) saw(epoch, status int) {
+// epoch. Whether that is a refusal, send_to says; only what cannot come without
+// the right credential takes it back: a redirect may lead to a login page.
+func (c *credential) saw(epoch, status int, refused bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if epoch != c.epoch {
@@ -487,7 +487,7 @@ func (c *credential) saw(epoch, status int) {
 	}
 	c.used = true
 	switch {
-	case status == 401:
+	case refused:
 		c.refused, c.answered = true, false
 	case status >= 200 && status < 300, status == 304:
 		c.refused, c.answered = false, true

@@ -70,11 +70,12 @@ type outgoing struct {
 type sent struct {
 	*credential
 	epoch int
+	to    *manifests.Destination // the entry of send_to, nil where there is none
 }
 
 // uses notes that the request carries a credential's value, or a proof of it.
-func (o *outgoing) uses(c *credential, epoch int) {
-	if use := (sent{c, epoch}); !slices.Contains(o.used, use) {
+func (o *outgoing) uses(c *credential, epoch int, at manifests.Position) {
+	if use := (sent{c, epoch, c.decl.Destination(o.target, at)}); !slices.Contains(o.used, use) {
 		o.used = append(o.used, use)
 	}
 }
@@ -368,7 +369,7 @@ func (r *run) resolve(o *outgoing, token string, at manifests.Position, target m
 			return nil, &refusedUse{r.unavailable(err)}
 		}
 		if h.access == abi.AccessSign {
-			o.uses(c, h.epoch) // what the source says of a signature it says of the key
+			o.uses(c, h.epoch, at) // what the source says of a signature it says of the key
 		}
 		return asCookies(value, at, target), nil
 	}
@@ -376,7 +377,7 @@ func (r *run) resolve(o *outgoing, token string, at manifests.Position, target m
 		return nil, &refusedUse{r.unavailable(err)}
 	}
 	value, epoch := c.value()
-	o.uses(c, epoch)
+	o.uses(c, epoch, at)
 	if at.Kind == manifests.AsCookie {
 		value = r.jars.latest(c, value, epoch)
 	}

@@ -16,7 +16,7 @@ import (
 // goroutine.
 func (r *run) receive(o *outgoing, res *http.Response) (*reception, abi.Status) {
 	for _, u := range o.used {
-		u.saw(u.epoch, res.StatusCode)
+		u.saw(u.epoch, res.StatusCode, u.to.Rejects(res.StatusCode))
 	}
 	origin := o.target.Origin
 	if res.StatusCode == http.StatusSwitchingProtocols {

@@ -167,7 +167,7 @@ func (r *run) signRequest(o *outgoing, body []byte, follows bool) abi.Status {
 		return s
 	}
 	key, epoch := c.value()
-	o.uses(c, epoch)
+	o.uses(c, epoch, manifests.Position{Kind: manifests.AsHeader, Param: "Authorization"})
 	a := signing.AWS{AccessKeyID: id, SecretKey: vaultstore.NewSecret(key), Region: t.Region, Service: t.Service}
 	if t.SessionToken != "" {
 		if a.SessionToken, s = r.part(o, t.SessionToken, "X-Amz-Security-Token"); s != abi.StatusOK {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"sync"
 	"time"
@@ -376,12 +377,12 @@ func (r *run) newWire(o *outgoing) wire {
 			}
 		},
 		Authenticated: func(ok bool) {
-			status := 401
+			status := http.StatusUnauthorized
 			if ok {
-				status = 200
+				status = http.StatusOK
 			}
 			for _, u := range o.used {
-				u.saw(u.epoch, status)
+				u.saw(u.epoch, status, !ok)
 			}
 		},
 	}

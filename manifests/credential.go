@@ -267,7 +267,10 @@ func (p *parser) rotation(n node) *RotationHint {
 
 func (p *parser) destination(n node, class abi.Class) Destination {
 	at := p.place(n, class == abi.ClassPassword)
-	d := Destination{Origin: at.origin, Methods: at.defaultMethods(), Paths: at.paths}
+	d := Destination{Origin: at.origin, Methods: at.defaultMethods(), Paths: at.paths, Rejected: n.get("rejected").integers()}
+	if rejected := n.get("rejected"); rejected.there && at.scheme != "" && !isHTTP(at.scheme) {
+		p.add(rejected.pointer, "a request to "+at.scheme+" is answered by no HTTP status", "remove it")
+	}
 	as := n.get("as")
 	if class == abi.ClassPassword && isHTTP(at.scheme) && !n.get("methods").there {
 		p.add(n.pointer, `"methods" is missing`, "a password goes nowhere by default: list the methods")

@@ -2,7 +2,9 @@ package manifests
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -143,6 +145,29 @@ type Destination struct {
 	Methods []string // never empty once parsed, but nil where the position is a stream's
 	Paths   []string // likewise
 	As      Position
+	// Rejected are the statuses of an answer that say that the source does not
+	// take the credential; empty is 401 alone.
+	Rejected []int
+}
+
+// Rejects reports whether an answer's status says that the source does not take
+// the credential which went to d. Where d is nil, that is 401.
+func (d *Destination) Rejects(status int) bool {
+	if d == nil || len(d.Rejected) == 0 {
+		return status == http.StatusUnauthorized
+	}
+	return slices.Contains(d.Rejected, status)
+}
+
+// Destination returns the entry of send_to that covers t at position p, nil when
+// none does.
+func (c *Credential) Destination(t Target, p Position) *Destination {
+	for i := range c.SendTo {
+		if c.SendTo[i].Allows(t, p) {
+			return &c.SendTo[i]
+		}
+	}
+	return nil
 }
 
 // Allows reports whether d covers t at position p. Without paths it covers

@@ -132,6 +132,8 @@ func TestCredentialFaults(t *testing.T) {
 		{"captured over mail", edits{at + "COOKIES/capture/0": `{"origin":"imaps://mail.example","from":"set-cookie"}`}, []string{
 			at + "COOKIES/capture/0/origin ~ HTTP only"}},
 		{"captured from nowhere", edits{at + "COOKIES/capture/0/from": `"body"`}, []string{at + "COOKIES/capture/0/from ~ place in a response"}},
+		{"a refusal that is none", edits{at + "COOKIES/send_to/0/rejected": `[500]`}, []string{at + "COOKIES/send_to/0/rejected/0 ~ "}},
+		{"a status over mail", edits{at + "COOKIES/send_to/0": `{"origin":"imaps://mail.example","as":"imap","rejected":[401]}`}, []string{at + "COOKIES/send_to/0/rejected ~ no HTTP status"}},
 		{"captured from Set-Cookie", edits{at + "COOKIES/capture/0/from": `"header:set-cookie"`}, []string{at + "COOKIES/capture/0/from ~ place in a response"}},
 		{"captured from a bad pointer", edits{at + "COOKIES/capture/0/from": `"json:token"`}, []string{at + "COOKIES/capture/0/from ~ place in a response"}},
 
