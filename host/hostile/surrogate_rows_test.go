@@ -2,6 +2,8 @@ package hostile_test
 
 import (
 	"cmp"
+	"encoding/base64"
+	"encoding/hex"
 
 	"github.com/sallyport-host/sallyport/abi"
 )
@@ -57,9 +59,17 @@ func surrogateRows() (rows []row) {
 	return rows
 }
 
+// codedMark is how a record of a coded echo holds [redacted:TOKEN], or begins to.
+var codedMark = map[string]string{
+	"base64": base64.RawStdEncoding.EncodeToString([]byte("[redacted:TOKEN")),
+	"hex":    hex.EncodeToString([]byte("[redacted:TOKEN]")),
+	"UTF 16": "[redacted:TOKEN]", // its NULs are escapes in a record
+}
+
 // echoRows have the source write the value that it was sent into its answer.
 // The guest passes on what it reads: to the drop, where a surrogate is
-// refused, and as a record.
+// refused, and as a record. In base64, hex and UTF-16 the surrogate is written
+// as the value was: what the drop gets then stands for nothing there.
 func echoRows() (rows []row) {
 	for _, r := range []struct {
 		how, got, headers string
@@ -67,12 +77,12 @@ func echoRows() (rows []row) {
 	}{
 		{"plain", "200 you said <TOKEN>", "", notThere("TOKEN")},
 		{"split", "200 you said <TOKEN>!", "", notThere("TOKEN")},
-		{"base64", "200 bWU6<TOKEN>", "", notThere("TOKEN")},
-		{"hex", "200 <TOKEN>", "", notThere("TOKEN")},
+		{"base64", "200 bWU6<coded surrogate>", "", used("TOKEN")},
+		{"hex", "200 <coded surrogate>", "", used("TOKEN")},
 		{"percent", "200 <TOKEN>", "", notThere("TOKEN")},
 		{"HTML", "200 <TOKEN>", "", notThere("TOKEN")},
 		{"JSON", `200 {"token":"<TOKEN>"}`, "", notThere("TOKEN")},
-		{"UTF 16", "200 <TOKEN>.", "", notThere("TOKEN")},
+		{"UTF 16", "200 <coded surrogate>.", "", used("TOKEN")},
 		{"quoted printable", "200 <TOKEN>", "", notThere("TOKEN")},
 		{"header", "200 ", `["you said <TOKEN>"]`, notThere("TOKEN")},
 		{"header name", "200 ", "", notThere("TOKEN")},
@@ -97,6 +107,9 @@ func echoRows() (rows []row) {
 		one.got = []string{r.got, "its headers: " + cmp.Or(r.headers, "null"), "to the drop: failed -1", "as a record: 1"}
 		if r.told == used("TOKEN") || r.told == notSent("answer") { // nothing of it came through
 			one.got[2] = "to the drop: 200 dropped"
+		}
+		if mark := codedMark[r.how]; mark != "" {
+			one.finds = []string{mark}
 		}
 		if r.how == "after the end" {
 			one.logged = []string{"TOKEN"} // docs/rationale.md, "The standard logger says nothing"

@@ -97,15 +97,12 @@ func (sc *scan) quickNull(e int) bool {
 // indentation at far, when nothing else is between.
 func (sc *scan) quickBreak(e, near, far int) bool {
 	text, f := sc.text, &sc.set.filter
-	if far < len(text) && class[text[far]] == introduce {
-		// Often a quotation mark, which ends all but a run of signs.
-		if char, next := sc.read.simple(far); next >= 0 && !f.near[canon[char]] && !f.near[text[far]] {
-			sc.grams4(e)
-			if far-near+1 >= gramLen && f.near[sign] {
-				sc.grams(e, fourSigns)
-			}
-			return true
+	if far < len(text) && sc.ends(far) {
+		sc.grams4(e)
+		if far-near+1 >= gramLen && f.near[sign] {
+			sc.grams(e, fourSigns)
 		}
+		return true
 	}
 	if far+gramLen > len(text) || text[far] == '+' || !allOrdinary(text[near:far+gramLen]) {
 		return false
@@ -121,6 +118,20 @@ func (sc *scan) quickBreak(e, near, far int) bool {
 		}
 	}
 	return true
+}
+
+// ends reports whether the character at p, often a quotation mark or a brace,
+// ends all that a line break before it may be within but a run of signs.
+func (sc *scan) ends(p int) bool {
+	f, c := &sc.set.filter, sc.text[p]
+	switch {
+	case f.near[canon[c]] || gaps[c] != 0: // the gap may be longer than one
+		return false
+	case class[c] == ordinary:
+		return true
+	}
+	char, next := sc.read.simple(p)
+	return next >= 0 && !f.near[canon[char]]
 }
 
 const fourSigns = sign | sign<<8 | sign<<16 | sign<<24

@@ -202,7 +202,8 @@ func breaks(text []byte, unit int) (out []byte) {
 type writing struct {
 	layers []layer
 	found  int // bytes
-	margin int // of fill on both sides, for layers to spoil
+	front  int // fill before and behind, for layers to spoil
+	back   int
 	unit   int // bytes of a character
 }
 
@@ -210,8 +211,15 @@ func (s *Set) writer(h *Hit, text []byte) writing {
 	p := &s.patterns[h.pattern]
 	w := writing{layers: p.layers, found: len(text), unit: 1}
 	for i, l := range p.layers {
-		if lead, tail := l.kept(); l.kind == base64Layer && (lead > 0 || tail > 0 || i > 0) {
-			w.margin++
+		if l.kind != base64Layer {
+			continue
+		}
+		lead, tail := l.kept()
+		if lead > 0 || i > 0 {
+			w.front++
+		}
+		if tail > 0 || i > 0 {
+			w.back++
 		}
 	}
 	escapes := func(c byte) bool { return class[c] == introduce }
@@ -252,8 +260,8 @@ func unitOf(text []byte) int {
 
 // write returns with, filled up by n, in all layers.
 func (w *writing) write(with []byte, n int, fill byte) (out []byte, ok bool) {
-	margin := bytes.Repeat([]byte{fill}, w.margin)
-	out = slices.Concat(margin, with, bytes.Repeat([]byte{fill}, n), margin)
+	out = append(bytes.Repeat([]byte{fill}, w.front), with...)
+	out = append(out, bytes.Repeat([]byte{fill}, n+w.back)...)
 	for i := range w.layers {
 		if out, ok = w.layers[i].write(out, w.found); !ok {
 			return nil, false
@@ -264,7 +272,7 @@ func (w *writing) write(with []byte, n int, fill byte) (out []byte, ok bool) {
 
 // size is how long n bytes are in all layers, if they fit.
 func (w *writing) size(n int) int {
-	n += 2 * w.margin
+	n += w.front + w.back
 	for i := range w.layers {
 		switch l := &w.layers[i]; l.kind {
 		case base64Layer:
