@@ -50,8 +50,14 @@ type crowd struct {
 }
 
 // weight is what a crowd weighs, in bytes: what the process had before it,
-// and what came with it.
-type weight struct{ Before, Crowd int64 }
+// and what came with it; and what part of one CPU it takes while it waits.
+type weight struct {
+	Before, Crowd int64
+	CPU           float64
+}
+
+// idleFor is how long a crowd is watched while it waits.
+const idleFor = 3 * time.Second
 
 // slowSource is a server that takes requests and never answers.
 type slowSource struct {
@@ -106,7 +112,8 @@ func measureDensity(ctx context.Context, count int, contacts string) (string, er
 	fmt.Fprintf(&b, "## Many at once\n\n%d runs of the contacts connector, each another owner's, with a request under way to a source that does not answer; beside\n"+
 		"%d instances of its module on bare wazero, initialised and never called. Each in a process of its own; what came to it with them,\n"+
 		"as the system counts it (a page that several map is counted once).\n\n| | bare | sallyport | ratio |\n|---|---|---|---|\n", count, count)
-	fmt.Fprintf(&b, "| resident, each, MiB | %.2f | %.2f | **%.2f** |\n\n", each(bare), each(ours), float64(ours.Crowd)/float64(bare.Crowd))
+	fmt.Fprintf(&b, "| resident, each, MiB | %.2f | %.2f | **%.2f** |\n", each(bare), each(ours), float64(ours.Crowd)/float64(bare.Crowd))
+	fmt.Fprintf(&b, "| all of them waiting, %% of a CPU | %.1f | %.1f | |\n\n", 100*bare.CPU, 100*ours.CPU)
 	return b.String(), nil
 }
 
@@ -182,6 +189,9 @@ func holdCrowd(ctx context.Context, spec string, in io.Reader, out io.Writer) er
 		return err
 	}
 	w.Crowd = settled() - w.Before
+	began, used := time.Now(), cpuTime()
+	time.Sleep(idleFor)
+	w.CPU = float64(cpuTime()-used) / float64(time.Since(began))
 	if err := json.NewEncoder(out).Encode(w); err != nil {
 		return err
 	}

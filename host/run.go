@@ -395,7 +395,8 @@ func (r *run) guest() error {
 
 func (r *run) instantiate(memory *linmem.Memory) (mod api.Module, err error) {
 	defer r.recovered(&err)
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions(abi.ExportInitialize)
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions(abi.ExportInitialize).
+		WithRandSource(rand.Reader) // WASI is ours and has its own; wazero would seed one of 5 KiB for each instance
 	return r.host.runtime.InstantiateModule(experimental.WithMemoryAllocator(r, memory), r.module.compiled, config)
 }
 

@@ -28,6 +28,9 @@ type memoryScope struct {
 	strikes   int // under the approval in force
 	envelopes [][]byte
 	use       []byte // the envelope of the single use; nil when there is none
+	// resolved is what the envelopes come to; nil when that is not known yet. To
+	// verify signatures for each run anew would cost more than a small run.
+	resolved *capabilities.Standing
 }
 
 type memoryWatcher struct {
@@ -118,7 +121,7 @@ func (m *MemoryApprovals) Spend(_ context.Context, scope capabilities.Scope, run
 	if err != nil {
 		return capabilities.Use{}, err
 	}
-	s.serial, s.use = u.Serial, envelope
+	s.serial, s.use, s.resolved = u.Serial, envelope, nil
 	return u, nil
 }
 
@@ -132,7 +135,7 @@ func (m *MemoryApprovals) scope(scope capabilities.Scope) *memoryScope {
 }
 
 func (m *MemoryApprovals) add(scope capabilities.Scope, s *memoryScope, serial uint64, envelope []byte) {
-	s.serial = serial
+	s.serial, s.resolved = serial, nil
 	s.envelopes = append(s.envelopes, envelope)
 	for w := range m.watchers {
 		if w.scope == scope {
@@ -145,15 +148,19 @@ func (m *MemoryApprovals) add(scope capabilities.Scope, s *memoryScope, serial u
 }
 
 func (m *MemoryApprovals) resolve(scope capabilities.Scope, s *memoryScope) capabilities.Standing {
-	public, _ := m.key.Public().(ed25519.PublicKey)
-	envelopes := s.envelopes
-	if s.use != nil {
-		envelopes = append(slices.Clone(envelopes), s.use)
+	if s.resolved == nil {
+		public, _ := m.key.Public().(ed25519.PublicKey)
+		envelopes := s.envelopes
+		if s.use != nil {
+			envelopes = append(slices.Clone(envelopes), s.use)
+		}
+		standing := capabilities.Resolve(envelopes, public, scope, s.serial)
+		s.resolved = &standing
 	}
-	return capabilities.Resolve(envelopes, public, scope, s.serial)
+	return *s.resolved
 }
 
-// Standing implements [Approvals].
+// Standing implements [Approvals]. What it returns is shared: do not change it.
 func (m *MemoryApprovals) Standing(_ context.Context, scope capabilities.Scope) (capabilities.Standing, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/sallyport-host/sallyport/guest-sdk/go/abi"
@@ -30,9 +32,32 @@ func Bearer(token Surrogate) string { return "Bearer " + string(token) }
 // or [ErrRejected]; a connector that cannot go on without returns it as its
 // own.
 func (r *Run) Credential(name string) (Surrogate, error) {
-	var room [128]byte // a surrogate, and most identities
-	value, err := r.result("use", name, room[:], func(out []byte) abi.Result { return r.host.Use(name, out) })
-	return Surrogate(value), err
+	return r.issued.ask(r, name)
+}
+
+// issued keeps what the host answered last, so that asking again allocates
+// nothing. The host is asked each time: the answer may have changed.
+type issued struct {
+	mu   sync.Mutex
+	room [128]byte // a surrogate, and most identities
+	last map[string]Surrogate
+}
+
+func (i *issued) ask(r *Run, name string) (Surrogate, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	value, err := r.result("use", name, i.room[:], func(out []byte) abi.Result { return r.host.Use(name, out) })
+	if err != nil {
+		return "", err
+	}
+	if last, ok := i.last[name]; ok && string(last) == string(value) {
+		return last, nil
+	}
+	if i.last == nil {
+		i.last = map[string]Surrogate{}
+	}
+	i.last[strings.Clone(name)] = Surrogate(value)
+	return i.last[name], nil
 }
 
 // CredentialState is how a credential stands.

@@ -20,9 +20,10 @@ import (
 // [Run.Interact]. After the connector's function has returned they fail with
 // [ErrEnded].
 type Run struct {
-	host  hostcall.Host
-	start start
-	stop  context.CancelCauseFunc
+	host   hostcall.Host
+	start  start
+	issued issued
+	stop   context.CancelCauseFunc
 
 	mu      sync.Mutex
 	out     bytes.Buffer  // messages not yet handed over

@@ -16,6 +16,10 @@ type Image struct {
 	n     int
 }
 
+// shareFrom is the size from which it pays to share an image: a smaller one is
+// copied in less time than the system takes to map it.
+const shareFrom = 32 << 10
+
 // NewImage returns an image of n bytes that write fills in; they are zero
 // before. Close it when no more instances are made.
 func NewImage(n int, write func(memory []byte)) *Image {
@@ -23,7 +27,7 @@ func NewImage(n int, write func(memory []byte)) *Image {
 		return nil
 	}
 	i := &Image{n: n}
-	if err := i.share(write); err != nil {
+	if n < shareFrom || i.share(write) != nil {
 		i.bytes = make([]byte, n)
 		write(i.bytes)
 	}
