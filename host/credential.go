@@ -139,13 +139,11 @@ func (c *credential) sentValue() (value []byte, epoch int) {
 	return c.current.Value.Reveal(), c.epoch
 }
 
-// expire takes the fast path away when the value's time is over.
-func (c *credential) expire(now time.Time) {
+// expiry is when the value's time is over, zero when it has no end.
+func (c *credential) expiry() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if end := c.current.ExpiresAt; !end.IsZero() && !now.Before(end) {
-		c.ready.Store(false)
-	}
+	return c.current.ExpiresAt
 }
 
 // refresh reads the value from the vault, when it was not read of late, and
@@ -272,6 +270,12 @@ func (r *run) hand(c *credential, class abi.Class) error {
 	}
 	c.standing = standing
 	c.ready.Store(true)
+	if !c.expiry().IsZero() {
+		select { // it may end before the warden looks again
+		case r.handed <- struct{}{}:
+		default:
+		}
+	}
 	return nil
 }
 

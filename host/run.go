@@ -104,6 +104,7 @@ type run struct {
 	inFlight   atomic.Int64 // bytes of request bodies that are held. Shared.
 	lastHandle uint32
 	wake       chan struct{} // a handle has moved on
+	handed     chan struct{} // a value was handed out that has an end
 
 	pending []*credential // what put has stored
 	jars    jars
@@ -209,7 +210,7 @@ func (h *Host) newRun(ctx context.Context, c *Connector, o RunOptions) (*run, er
 		host: h, began: time.Now(), id: "run_" + strings.ToLower(rand.Text()), role: o.Role, opts: o, manifest: c.manifest, module: c.modules[o.Role],
 		scope:  capabilities.Scope{Owner: o.Owner, Connector: c.manifest.ConnectorKey, Instance: o.Instance, Grant: o.Grant.GrantID},
 		budget: newBudget(c.manifest.Limits, h.limits),
-		sink:   o.Sink, cpu: cpu{fuel: minFuel}, wake: make(chan struct{}, 1), moving: newMovers(),
+		sink:   o.Sink, cpu: cpu{fuel: minFuel}, wake: make(chan struct{}, 1), handed: make(chan struct{}, 1), moving: newMovers(),
 		credentials: map[string]*credential{},
 		handles:     map[uint32]handle{}, lastHandle: abi.FirstHandle - 1, staged: map[string]json.RawMessage{},
 	}

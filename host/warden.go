@@ -10,10 +10,13 @@ import (
 	"github.com/sallyport-host/sallyport/capabilities"
 )
 
-// The warden's rounds: how late an expiry may be noticed, and how often
-// repeated decisions are written to the audit log.
+// The warden's rounds: how late an expiry may be noticed, how late when the
+// system's clock was set meanwhile, and how often repeated decisions are
+// written to the audit log. A round costs little, but a thousand waiting runs
+// make many.
 const (
 	coarseClock   = 50 * time.Millisecond
+	longestRound  = time.Second
 	flushInterval = time.Second
 )
 
@@ -44,8 +47,8 @@ func (r *run) withWarden(fn func() error) error {
 }
 
 func (r *run) warden(ctx context.Context, changed <-chan struct{}) {
-	tick := time.NewTicker(coarseClock)
-	defer tick.Stop()
+	round := time.NewTimer(0)
+	defer round.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -55,14 +58,37 @@ func (r *run) warden(ctx context.Context, changed <-chan struct{}) {
 			return
 		case <-changed:
 			r.recheck(ctx)
-		case now := <-tick.C:
-			a := r.standing.Load().Approval
-			if a != nil && !a.ExpiresAt.IsZero() && !time.Now().Before(a.ExpiresAt) || r.opts.Grant.Active(time.Now()) != nil {
-				r.stop(errExpired)
-			}
-			r.expireCredentials(now)
+		case <-r.handed:
+		case <-round.C:
+		}
+		round.Reset(r.expire(time.Now()))
+	}
+}
+
+// expire ends what has an end that has come: the run, or a surrogate's fast
+// path, so that its next use is decided anew. It returns how long nothing else
+// will.
+func (r *run) expire(now time.Time) time.Duration {
+	next := now.Add(longestRound)
+	ends := func(at time.Time) bool {
+		if at.IsZero() {
+			return false
+		}
+		if now.Before(at) && at.Before(next) {
+			next = at
+		}
+		return !now.Before(at)
+	}
+	over := ends(r.opts.Grant.ExpiresAt) || r.opts.Grant.Active(now) != nil
+	if a := r.standing.Load().Approval; a != nil && ends(a.ExpiresAt) || over {
+		r.stop(errExpired)
+	}
+	for _, c := range r.credentials {
+		if ends(c.expiry()) {
+			c.ready.Store(false)
 		}
 	}
+	return max(coarseClock, next.Sub(now))
 }
 
 // bookkeeper writes what was repeated to the audit log. It has a goroutine of
@@ -144,13 +170,5 @@ func (r *run) flushAudit(ctx context.Context) error {
 func (r *run) countUses(c *credential) {
 	if n := c.uses.Swap(0); n > 0 {
 		r.ledger.repeated(c.allowedBy.Load(), n)
-	}
-}
-
-// expireCredentials takes a surrogate's fast path away when its value's time
-// is over: the next use is decided anew.
-func (r *run) expireCredentials(now time.Time) {
-	for _, c := range r.credentials {
-		c.expire(now)
 	}
 }

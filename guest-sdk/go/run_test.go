@@ -254,3 +254,22 @@ func TestNothingAfterTheEnd(t *testing.T) {
 		t.Errorf("flush after the end: %v", err)
 	}
 }
+
+// TestCredentialIsAskedForEachTime: what the host answers may change, and one
+// name's answer is not another's.
+func TestCredentialIsAskedForEachTime(t *testing.T) {
+	on := host()
+	long := strings.Repeat("ada", 100) // does not fit what is asked with
+	on.Identities = map[string]string{"account": "ada", "other": "bob"}
+	succeeded(t, on.Run(func(_ context.Context, run *sallyport.Run) error {
+		for _, account := range []string{"ada", "ada", "bob", "ad", long, long, "ada"} {
+			on.Identities["account"] = account
+			for name, want := range map[string]string{"account": account, "other": "bob"} {
+				if got, err := run.Credential(name); err != nil || string(got) != want {
+					t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+				}
+			}
+		}
+		return nil
+	}))
+}

@@ -2,6 +2,7 @@ package linmem
 
 import (
 	"bytes"
+	"fmt"
 	"runtime"
 	"testing"
 )
@@ -59,25 +60,29 @@ func TestAMemoryIsBoundedAndWiped(t *testing.T) {
 }
 
 func TestAnImageIsWhatEveryMemoryBeginsWith(t *testing.T) {
-	image := NewImage(page+100, func(b []byte) { copy(b, "begin"); copy(b[page:], "end") })
-	defer image.Close()
-	for kind, m := range kinds(10*page, image) {
-		t.Run(kind, func(t *testing.T) {
-			defer m.Release()
-			if m.Reallocate(page) != nil {
-				t.Fatal("it is smaller than its image")
-			}
-			b := m.Reallocate(3 * page)
-			if string(b[:5]) != "begin" || string(b[page:page+3]) != "end" || !bytes.Equal(b[page+3:], make([]byte, 2*page-3)) {
-				t.Fatal("it does not begin as the image")
-			}
-			copy(b, "mine!")
-			other := New(10*page, image)
-			defer other.Release()
-			if got := other.Reallocate(2 * page); string(got[:5]) != "begin" {
-				t.Errorf("another one begins with %q", got[:5])
-			}
-		})
+	for _, n := range []int{100, shareFrom, page + 100, 2 * page} { // copied, and shared
+		image := NewImage(n, func(b []byte) { copy(b, "begin"); copy(b[n-3:], "end") })
+		for kind, m := range kinds(10*page, image) {
+			t.Run(fmt.Sprint(kind, n), func(t *testing.T) {
+				defer m.Release()
+				if n > page && m.Reallocate(page) != nil {
+					t.Fatal("it is smaller than its image")
+				}
+				b := m.Reallocate(3 * page)
+				if string(b[:5]) != "begin" || string(b[n-3:n]) != "end" || !bytes.Equal(b[n:], make([]byte, 3*page-n)) {
+					t.Fatal("it does not begin as the image")
+				}
+				copy(b, "mine!")
+				other := New(10*page, image)
+				defer other.Release()
+				if got := other.Reallocate(2 * page); string(got[:5]) != "begin" {
+					t.Errorf("another one begins with %q", got[:5])
+				}
+			})
+		}
+		if err := image.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 	if NewImage(0, nil) != nil {
 		t.Error("an empty image is none")
