@@ -369,8 +369,8 @@ func (r *run) guest() error {
 	if dump := r.host.knobs.MemoryDump; dump != nil {
 		memory.BeforeWipe = func(b []byte) { dump(r.id, b) }
 	}
+	defer memory.Release() // last, when nothing moves any more
 	defer r.closeHandles()
-	defer memory.Release()
 	mod, err := r.instantiate(memory)
 	if err != nil {
 		return r.crash(err)
