@@ -29,11 +29,20 @@ func main() {
 	rounds := flag.Int("rounds", 11, "rounds of each measurement")
 	calls := flag.Int("calls", 1_000_000, "host calls in a round")
 	contacts := flag.String("contacts", filepath.Join("..", "examples", "contacts"), "the contacts example, built")
+	gets := flag.Bool("gets", false, "measure the requests only, and write no file")
 	flag.Parse()
 	if spec := os.Getenv(childVariable); spec != "" {
 		if err := holdCrowd(context.Background(), spec, os.Stdin, os.Stdout); err != nil {
 			log.Fatal(err)
 		}
+		return
+	}
+	if *gets {
+		text, err := measureTraffic(context.Background(), sizes{rounds: *rounds, gets: 500, getsOnly: true})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(text)
 		return
 	}
 	text, err := measure(context.Background(), *rounds, *calls, *contacts)

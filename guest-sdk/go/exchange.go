@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -72,8 +71,10 @@ func (x *exchange) send(req *Request) error {
 	if x.ctx.Err() != nil {
 		return fmt.Errorf("%s %s: %w", x.op, x.name, context.Cause(x.ctx))
 	}
-	head := requestHead(req.method(), req.URL, req.Header.pairs(), x.timeoutMS())
+	room := x.run.room()
+	head := appendHead(room[:0], req.method(), req.URL, req.Header, x.timeoutMS())
 	res := x.run.host.Send(head, req.Body, req.BodyReader != nil)
+	x.run.reuse(room)
 	if st := res.Status(); st != abi.StatusOK {
 		return x.run.refused(x.op, x.name, st)
 	}
@@ -100,20 +101,21 @@ func (x *exchange) parking() (hostcall.Waiter, error) {
 	return w, nil
 }
 
-// await calls try until it says that it is done. To wait, it first asks the
-// host in one call, if nobody else loses by it, and then parks the goroutine.
-func (x *exchange) await(try func(timeoutMS int64) (done bool)) error {
+// alone reports whether the guest may stand still for as long as the host
+// waits, as nobody else loses by it.
+func (x *exchange) alone() bool { return x.ctx.Err() == nil && x.run.host.Alone() }
+
+// park calls try, with its goroutine parked in between, until it says that it
+// is done.
+func (x *exchange) park(try func() (done bool)) error {
 	if x.ctx.Err() != nil {
 		return os.ErrDeadlineExceeded
-	}
-	if x.run.host.Alone() && try(brief) {
-		return nil
 	}
 	w, err := x.parking()
 	if err != nil {
 		return err
 	}
-	return w.Read(func() bool { return try(0) })
+	return w.Read(try)
 }
 
 // timeoutMS is what the host is told: a little more than is left until the
@@ -133,12 +135,12 @@ func (x *exchange) timeoutMS() int64 {
 func (x *exchange) head() (ready wireReady, err error) {
 	room := x.run.room()
 	defer x.run.reuse(room)
-	parked := x.await(func(timeoutMS int64) bool {
-		ready, err = x.wait(timeoutMS, room)
-		return err != nil || ready.State != ""
-	})
-	if parked != nil {
-		return ready, x.why(parked)
+	if x.alone() {
+		ready, err = x.wait(brief, room)
+		x.run.yield()
+	}
+	if err == nil && ready.State == "" {
+		ready, err = x.parkedHead(room)
 	}
 	if err == nil && ready.State == abi.ReadyError {
 		err = x.why(x.run.failed(x.op, x.name, abi.StatusNamed(ready.Error)))
@@ -146,13 +148,20 @@ func (x *exchange) head() (ready wireReady, err error) {
 	return ready, err
 }
 
+func (x *exchange) parkedHead(room []byte) (ready wireReady, err error) {
+	parked := x.park(func() bool {
+		ready, err = x.wait(0, room)
+		return err != nil || ready.State != ""
+	})
+	if parked != nil {
+		err = x.why(parked)
+	}
+	return ready, err
+}
+
 // wait asks how far the exchange is; State is empty when nothing has come.
 func (x *exchange) wait(timeoutMS int64, room []byte) (wireReady, error) {
-	res := x.run.host.Wait(x.handle, timeoutMS, room)
-	if timeoutMS > 0 {
-		runtime.Gosched() // what came due meanwhile has its turn: timers, the garbage collector
-	}
-	raw, err := x.run.fetch(x.op, x.name, room, res)
+	raw, err := x.run.fetch(x.op, x.name, room, x.run.host.Wait(x.handle, timeoutMS, room))
 	if err != nil {
 		return wireReady{}, err
 	}
@@ -182,17 +191,7 @@ func (x *exchange) Read(p []byte) (n int, err error) {
 	if err != nil || len(p) == 0 {
 		return 0, err
 	}
-	var res abi.Result
-	parked := x.await(func(timeoutMS int64) bool {
-		res = x.run.host.Read(x.handle, p)
-		if timeoutMS > 0 && res.Status() == abi.StatusAgain {
-			var room [128]byte // for a report without headers
-			x.run.host.Wait(x.handle, timeoutMS, room[:])
-			runtime.Gosched()
-			res = x.run.host.Read(x.handle, p)
-		}
-		return res.Status() != abi.StatusAgain
-	})
+	res, parked := x.take(p)
 	switch st := res.Status(); {
 	case parked != nil:
 		err = x.why(parked)
@@ -208,6 +207,32 @@ func (x *exchange) Read(p []byte) (n int, err error) {
 	x.mu.Unlock()
 	x.Close() // frees the handle
 	return 0, err
+}
+
+// take reads what there is of the body, or waits for it.
+func (x *exchange) take(p []byte) (res abi.Result, parked error) {
+	if x.ctx.Err() != nil {
+		return 0, os.ErrDeadlineExceeded
+	}
+	res = x.run.host.Read(x.handle, p)
+	if res.Status() == abi.StatusAgain && x.alone() {
+		var room [128]byte // for a report without headers
+		x.run.host.Wait(x.handle, brief, room[:])
+		x.run.yield()
+		res = x.run.host.Read(x.handle, p)
+	}
+	if res.Status() == abi.StatusAgain {
+		return x.parkedTake(p)
+	}
+	return res, nil
+}
+
+func (x *exchange) parkedTake(p []byte) (res abi.Result, parked error) {
+	parked = x.park(func() bool {
+		res = x.run.host.Read(x.handle, p)
+		return res.Status() != abi.StatusAgain
+	})
+	return res, parked
 }
 
 // Close ends the exchange. A Read under way or later fails, unless the body

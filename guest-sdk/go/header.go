@@ -29,20 +29,13 @@ func (h Header) Add(name, value string) {
 // Del removes a field.
 func (h Header) Del(name string) { delete(h, canonical(name)) }
 
-// pairs returns the fields in order of their names, as the host takes them.
-func (h Header) pairs() [][2]string {
-	names := make([]string, 0, len(h))
+// names appends the fields' names, in order.
+func (h Header) names(names []string) []string {
 	for name := range h {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	pairs := make([][2]string, 0, len(h))
-	for _, name := range names {
-		for _, value := range h[name] {
-			pairs = append(pairs, [2]string{name, value})
-		}
-	}
-	return pairs
+	return names
 }
 
 func headerOf(pairs [][2]string) Header {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/sallyport-host/sallyport/guest-sdk/go/abi"
 	"github.com/sallyport-host/sallyport/guest-sdk/go/internal/hostcall"
@@ -33,7 +35,8 @@ type Run struct {
 	asked   int           // interactions so far
 	broken  error         // the host refused a message: the run cannot succeed any more
 	ended   bool
-	spare   []byte // room for the head of a response; nil while it is in use
+	spare   []byte    // room for a head; nil while it is in use
+	yielded time.Time // when the others had their turn
 }
 
 // start is the START message. Members that are not known are ignored.
@@ -184,10 +187,10 @@ func (r *Run) fetch(op, name string, out []byte, res abi.Result) ([]byte, error)
 	return whole, nil
 }
 
-// headRoom is for the head of a response; a larger one is fetched apart.
+// headRoom is for a head; that of a larger response is fetched apart.
 const headRoom = 2 << 10
 
-// room returns room for the head of a response, which reuse takes back.
+// room returns room for a head, which reuse takes back.
 func (r *Run) room() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,6 +205,24 @@ func (r *Run) reuse(room []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.spare = room
+}
+
+// yieldAfter is how long what came due may wait for a goroutine that never
+// parks.
+const yieldAfter = time.Millisecond
+
+// yield lets what came due while the host waited have its turn: timers, the
+// garbage collector.
+func (r *Run) yield() {
+	r.mu.Lock()
+	due := time.Since(r.yielded) > yieldAfter
+	if due {
+		r.yielded = time.Now()
+	}
+	r.mu.Unlock()
+	if due {
+		runtime.Gosched()
+	}
 }
 
 // refused makes the error of a status that a call returned. One that says that

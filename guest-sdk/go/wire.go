@@ -19,28 +19,24 @@ type wireReady struct {
 	Error   string      `json:"error"`
 }
 
-// requestHead writes the head of a request as JSON.
-func requestHead(method, url string, headers [][2]string, timeoutMS int64) []byte {
-	room := 64 + len(method) + len(url)
-	for _, h := range headers {
-		room += len(h[0]) + len(h[1]) + 8
-	}
-	b := append(make([]byte, 0, room), `{"method":`...)
+// appendHead appends the head of a request as JSON.
+func appendHead(b []byte, method, url string, header Header, timeoutMS int64) []byte {
+	b = append(b, `{"method":`...)
 	b = appendString(b, method)
 	b = append(b, `,"url":`...)
 	b = appendString(b, url)
-	for i, h := range headers {
-		if i == 0 {
-			b = append(b, `,"headers":[[`...)
-		} else {
-			b = append(b, `,[`...)
+	next := `,"headers":[[`
+	for _, name := range header.names(make([]string, 0, 16)) {
+		for _, value := range header[name] {
+			b = append(b, next...)
+			b = appendString(b, name)
+			b = append(b, ',')
+			b = appendString(b, value)
+			b = append(b, ']')
+			next = `,[`
 		}
-		b = appendString(b, h[0])
-		b = append(b, ',')
-		b = appendString(b, h[1])
-		b = append(b, ']')
 	}
-	if len(headers) > 0 {
+	if next == `,[` {
 		b = append(b, ']')
 	}
 	if timeoutMS != 0 {
