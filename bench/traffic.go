@@ -72,9 +72,10 @@ func (n *network) measureGets(ctx context.Context, s sizes, b *strings.Builder) 
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | **%s** | %s |\n", row.name, us(m[0]), us(m[1]), us(m[2]), ratio(m[2], m[0]), ratio(m[2], m[1]))
 	}
-	b.WriteString("\nThe small guest is some hundred bytes of WebAssembly that make the same host calls: what it takes is the host's, a third of it the guard's.\n" +
-		"What a Go guest takes beside it is Go in WebAssembly, which writes the head and reads the answer's in some five times the time of\n" +
-		"native code, and touches its caches anew after each wait. The bare guest shows that the way through wazero itself is free.\n\n")
+	b.WriteString("\nThe small guest is some hundred bytes of WebAssembly that make the same host calls: what it takes is the host's. What a Go guest takes\n" +
+		"beside it is the SDK in WebAssembly, which writes the request's head, reads the answer's and makes room for the body, several times as\n" +
+		"slowly as native code, and slower yet between two waits for the network than in a loop, as its code and memory leave the caches meanwhile.\n" +
+		"The bare guest shows that this is no limit of wazero's: it has one call, which does all of that natively, and looks at nothing.\n\n")
 	return nil
 }
 
