@@ -66,10 +66,20 @@ func Parse(text []byte, l Limits) (any, error) {
 	return p.all(l)
 }
 
+// Names keeps the names of members, so that those that many texts share take
+// memory once. The zero value is ready, for one goroutine at a time.
+type Names struct{ known map[string]string }
+
+// The bounds of [Names]: what is beyond them is not kept.
+const (
+	maxNames     = 1024
+	maxNameBytes = 64
+)
+
 // Cut is [Parse] of an object, which also returns the text of one of its
 // members as it stands there, nil when the value is no object or has none.
-func Cut(text []byte, l Limits, member string) (v any, cut []byte, err error) {
-	p := parser{text: text, want: member}
+func (n *Names) Cut(text []byte, l Limits, member string) (v any, cut []byte, err error) {
+	p := parser{text: text, want: member, kept: n}
 	v, err = p.all(l)
 	if err != nil {
 		return nil, nil, err
@@ -108,6 +118,7 @@ type parser struct {
 	path  []step
 	names int // bytes of the keys on path
 
+	kept *Names // nil keeps none
 	want string // the top level's member whose text is cut
 	cut  []byte
 }
@@ -199,7 +210,7 @@ func (p *parser) object() (any, error) {
 		if p.peek() != '"' {
 			return nil, p.fail(ErrSyntax)
 		}
-		key, err := p.str()
+		key, err := p.key()
 		if err != nil {
 			return nil, err
 		}
@@ -326,6 +337,30 @@ func (p *parser) str() (string, error) {
 		p.at++
 	}
 	return "", p.fail(ErrSyntax)
+}
+
+// key reads a member's name.
+func (p *parser) key() (string, error) {
+	if p.kept == nil {
+		return p.str()
+	}
+	rest := p.text[p.at+1:]
+	if n := bytes.IndexByte(rest[:min(len(rest), maxNameBytes+1)], '"'); n >= 0 {
+		// As it stands: one with an escape is not known.
+		if name, ok := p.kept.known[string(rest[:n])]; ok {
+			p.at += n + 2
+			return name, nil
+		}
+	}
+	from := p.at
+	name, err := p.str()
+	if err == nil && len(name) == p.at-from-2 && len(name) <= maxNameBytes && len(p.kept.known) < maxNames {
+		if p.kept.known == nil {
+			p.kept.known = map[string]string{}
+		}
+		p.kept.known[name] = name
+	}
+	return name, err
 }
 
 // plainEscape returns what a one-letter escape stands for, 0 when it is none.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -78,6 +79,7 @@ func BenchmarkParse(b *testing.B) {
 }
 
 func TestCut(t *testing.T) {
+	var names Names
 	for text, want := range map[string]string{
 		`{"data": {"a": 1} ,"b":2}`:         `{"a": 1}`,
 		`{"b":{"data":7},"data":"x\u0041"}`: `"x\u0041"`,
@@ -86,12 +88,37 @@ func TestCut(t *testing.T) {
 		`[{"data":1}]`:                      "",
 		`{"data":null}`:                     "null",
 	} {
-		_, cut, err := Cut([]byte(text), Limits{}, "data")
+		_, cut, err := names.Cut([]byte(text), Limits{}, "data")
 		if err != nil || string(cut) != want || (want == "") != (cut == nil) {
 			t.Errorf("%s: %q, %v; want %q", text, cut, err, want)
 		}
 	}
-	if _, cut, err := Cut([]byte(`{"data":1,"data":2}`), Limits{}, "data"); err == nil || cut != nil {
+	if _, cut, err := names.Cut([]byte(`{"data":1,"data":2}`), Limits{}, "data"); err == nil || cut != nil {
 		t.Errorf("a duplicate: %q, %v", cut, err)
+	}
+}
+
+// Names that were kept make no difference to what is read.
+func TestNamesChangeNothing(t *testing.T) {
+	var names Names
+	long := strings.Repeat("n", maxNameBytes+1)
+	texts := []string{
+		`{"a":1,"b":{"a":2}}`, `{"a":1,"\u0061":2}`, `{"\u0061":1,"a":2}`, `{"\"":1}`, `{"a\"":1}`, `{"a\\":1}`, `{"":{"":1}}`, `{"a`, `{"`, `{"a":1,"a":2}`, "{\"\xff\":1}", "{\"a\n\":1}",
+		`{"` + long + `":{"` + long + `":1}}`, `{"` + long[1:] + `":1}`, `{"größe":1,"größ":2}`,
+	}
+	for range 2 * maxNames {
+		texts = append(texts, fmt.Sprintf(`{"name%d":%[1]d}`, len(texts)))
+	}
+	for range 2 {
+		for _, text := range texts {
+			want, wantErr := Parse([]byte(text), Limits{})
+			got, _, err := names.Cut([]byte(text), Limits{}, "a")
+			if !reflect.DeepEqual(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+				t.Errorf("%s: %v, %v; want %v, %v", text, got, err, want, wantErr)
+			}
+		}
+	}
+	if n := len(names.known); n != maxNames {
+		t.Errorf("%d names are kept", n)
 	}
 }

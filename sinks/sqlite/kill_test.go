@@ -19,7 +19,7 @@ func killedRounds() int {
 	if os.Getenv("SOAK") != "" {
 		return 500
 	}
-	return 8
+	return 4
 }
 
 // TestKilledWriter kills a process that adds records and cursors, again and

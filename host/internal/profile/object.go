@@ -3,7 +3,6 @@ package profile
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -27,10 +26,14 @@ func (o *object) fail(format string, args ...any) {
 func (o *object) has(name string) bool { _, ok := o.members[name]; return ok }
 
 func (o *object) only(names ...string) {
-	for _, have := range slices.Sorted(maps.Keys(o.members)) {
-		if !slices.Contains(names, have) {
-			o.fail("unknown member %q", clean(have))
+	first, found := "", false // the same one each time
+	for have := range o.members {
+		if !slices.Contains(names, have) && (!found || have < first) {
+			first, found = have, true
 		}
+	}
+	if found {
+		o.fail("unknown member %q", clean(first))
 	}
 }
 

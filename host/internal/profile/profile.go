@@ -42,6 +42,7 @@ type Message struct {
 // Checker checks the messages of one run. It is not safe for concurrent use.
 type Checker struct {
 	streams map[string]*stream
+	names   strictjson.Names // records share theirs
 }
 
 type stream struct {
@@ -89,7 +90,7 @@ func New(m *manifests.Manifest, scope abi.Scope) (*Checker, error) {
 
 // Check reads one line.
 func (c *Checker) Check(line []byte) (Message, error) {
-	v, data, err := strictjson.Cut(line, strictjson.Limits{MaxBytes: abi.MaxEmitBytes, MaxDepth: abi.MaxMessageDepth}, "data")
+	v, data, err := c.names.Cut(line, strictjson.Limits{MaxBytes: abi.MaxEmitBytes, MaxDepth: abi.MaxMessageDepth}, "data")
 	if err != nil {
 		return Message{}, err
 	}
