@@ -1,6 +1,11 @@
 // Package local holds what the stands of real servers share: a CA of the
 // test's own, a free port, and a relay that counts connections and breaks them
 // off.
+//
+// # Promise
+//
+// It listens on loopback only, on free ports, keeps its files in the test's
+// own folders, and ends with the test.
 package local
 
 import (
