@@ -15,6 +15,9 @@ const (
 	lastLines    = 500 // of stderr, kept until the end
 	tailLines    = 60  // of them, in the report of a crash
 	maxTailBytes = 6 << 10
+	// searched is how much of a line is searched before it is cut: a value must
+	// not get by because the cut goes through it.
+	searched = 2 * abi.MaxLogBytes
 )
 
 // console makes lines of what a guest writes to stdout and stderr.
@@ -27,7 +30,7 @@ type console struct {
 func (c *console) write(fd uint32, p []byte) {
 	for len(p) > 0 {
 		line, rest, whole := bytes.Cut(p, []byte("\n"))
-		if room := abi.MaxLogBytes - len(c.parts[fd]); room > 0 {
+		if room := searched - len(c.parts[fd]); room > 0 {
 			c.parts[fd] = append(c.parts[fd], line[:min(len(line), room)]...)
 		}
 		if whole {
@@ -43,7 +46,7 @@ func (c *console) end(fd uint32) {
 	level := abi.LogInfo
 	if fd == 2 {
 		level = abi.LogWarn
-		if c.last = append(c.last, line); len(c.last) > lastLines {
+		if c.last = append(c.last, profile.Clip(line, abi.MaxLogBytes)); len(c.last) > lastLines {
 			c.last = c.last[1:]
 		}
 	}
@@ -82,7 +85,7 @@ func (c *console) tail() string {
 // log takes a line of the guest's to the run's log.
 func (r *run) log(mod api.Module, stack []uint64) {
 	level := abi.LogLevel(uint32(stack[0]))
-	n := min(uint32(stack[2]), abi.MaxLogBytes)
+	n := min(uint32(stack[2]), searched)
 	line, ok := mod.Memory().Read(uint32(stack[1]), n)
 	if whole := mod.Memory().Size(); !ok || level > abi.LogError || uint64(uint32(stack[1]))+uint64(uint32(stack[2])) > uint64(whole) {
 		stack[0] = result(r.fail(abi.StatusInvalid))

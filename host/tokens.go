@@ -49,6 +49,12 @@ type kind struct {
 
 func (h *holding) kind() kind { return kind{h.c, h.access} }
 
+// once reports whether it is a secret that was taken out of an answer and is
+// shown once, and no cookie, which a source may set anew with every answer. It
+// is looked for as long as the run goes on: a guest that mints many must not be
+// shown the first again.
+func (h *holding) once() bool { return h.kept != nil && h.twin.cookie == "" }
+
 // twin is what makes two captured values one: the same secret, for the same
 // use. The zero twin has no other.
 type twin struct {

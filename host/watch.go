@@ -58,7 +58,7 @@ func (w *watch) add(h *holding, value []byte, never bool) bool {
 			return true
 		}
 	}
-	if h.passing {
+	if h.passing && !h.once() {
 		next.withoutOldest(h.kind())
 	} else if next.staying() >= maxWatched {
 		return false
@@ -75,7 +75,7 @@ func (v watched) secret() guard.Secret {
 
 func (l *lookout) staying() (n int) {
 	for _, v := range l.values {
-		if v.holding != nil && !v.holding.passing {
+		if v.holding != nil && (!v.holding.passing || v.holding.once()) {
 			n++
 		}
 	}
@@ -91,7 +91,7 @@ func (l *lookout) withoutOldest(k kind) {
 		switch {
 		case v.holding == nil:
 			gone++
-		case v.holding.passing && v.holding.kind() == k:
+		case v.holding.passing && !v.holding.once() && v.holding.kind() == k:
 			first, n = i, n+1
 		}
 	}

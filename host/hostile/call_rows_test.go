@@ -1,6 +1,12 @@
 package hostile_test
 
-import "github.com/sallyport-host/sallyport/abi"
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-host/sallyport/abi"
+)
 
 // callRows are tricks with the calling convention, with names and with the owner.
 var callRows = []row{
@@ -19,6 +25,38 @@ var callRows = []row{
 	{
 		name: "output at the lowest address",
 		got:  []string{"40"}, told: used("TOKEN"),
+	},
+	{
+		name: "a batch with one bad message",
+		code: abi.CodeProtocolViolation, got: []string{"1", "0"}, told: violation,
+		finds: []string{"[redacted:TOKEN] one"},
+		check: func(t *testing.T, _ *world, o *outcome) {
+			if len(o.records) != 1 {
+				t.Errorf("%d records left, one came before the bad one: %q", len(o.records), o.records)
+			}
+		},
+	},
+	{
+		name: "a log line at its cut",
+		code: abi.CodeLeakBlocked, told: leak("REVEALED"), holds: []string{"REVEALED"},
+		check: func(t *testing.T, _ *world, o *outcome) {
+			if text := strings.Join(o.shown, ""); strings.Contains(text, values["REVEALED"][:8]) {
+				t.Error("the part before the cut was shown")
+			}
+		},
+	},
+	{
+		name: "a panic at its cut",
+		code: abi.CodeLeakBlocked, told: leak("REVEALED"), holds: []string{"REVEALED"},
+		check: func(t *testing.T, _ *world, o *outcome) {
+			if strings.Contains(fmt.Sprint(o.err, o.result, o.shown), values["REVEALED"][:8]) {
+				t.Error("the part before the cut was shown")
+			}
+		},
+	},
+	{
+		name: "line breaks in what is audited",
+		code: "*", got: []string{"-1 -1 -1", "failed -1", "failed -3"},
 	},
 	{
 		name: "tickets",

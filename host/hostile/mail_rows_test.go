@@ -29,6 +29,10 @@ var mailRows = []row{
 		got:  []string{"a OK LOGIN", "write -10"}, told: notSent("stream"),
 	},
 	{
+		name: "IMAP: after LOGOUT",
+		got:  []string{"a OK LOGIN", "b OK LOGOUT", "write -10"}, told: notSent("stream"),
+	},
+	{
 		name: "IMAP: a part of a part",
 		got:  []string{"a OK LOGIN", "write -10"}, told: notSent("stream"),
 	},

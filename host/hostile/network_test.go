@@ -160,10 +160,12 @@ func (n *network) serveHome(w http.ResponseWriter, req *http.Request) {
 		fmt.Fprint(w, n.profile)
 	case "/auth/cookie":
 		w.Header().Set("Set-Cookie", "id="+values["COOKIE"]+"; Path=/; HttpOnly")
+	case "/auth/wide-cookie":
+		w.Header().Set("Set-Cookie", "id="+values["COOKIE"]+"; Domain=example.com; Path=/")
 	case "/open/crumb":
 		fmt.Fprint(w, req.Header.Get("Cookie") == "id="+values["COOKIE"])
 	case "/auth/mint":
-		fmt.Fprintf(w, `{"token":%q,"note":"shown once"}`, values["MINTED"])
+		fmt.Fprintf(w, `{"token":%q,"note":"shown once"}`, values["MINTED"]+req.URL.Query().Get("n"))
 	case "/auth/mint-twice":
 		fmt.Fprintf(w, `{"token":"x-not-the-one-1","copy":%q,"token":%q}`, values["MINTED"], values["MINTED"])
 	case "/auth/mint-html":

@@ -33,6 +33,22 @@ var sourceRows = []row{
 		got:  []string{"failed -1"}, told: notThere("TOKEN"),
 	},
 	{
+		name: "a redirect, with the surrogate where the source put it",
+		got:  []string{"to the drop: failed -1", "to its own: failed -1"}, told: notThere("TOKEN"),
+	},
+	{
+		name: "names of HTTP 2's own",
+		got:  []string{"failed -3", "failed -3", "failed -3", "failed -3"}, told: notSent("header"),
+	},
+	{
+		name: "a cookie for all of the domain",
+		got:  []string{"a surrogate: true", "to the drop: failed -1", "back: 200 true"}, told: notAllowed("", "cookie"),
+	},
+	{
+		name: "one surrogate in two requests at once",
+		got:  []string{"200 you said <TOKEN>", "200 you said <TOKEN>"}, told: used("TOKEN"),
+	},
+	{
 		name: "an upgrade",
 		got:  []string{"failed -1"}, told: notSent("header"),
 	},

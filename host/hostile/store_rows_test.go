@@ -21,6 +21,14 @@ var storeRows = []row{
 		role: abi.RoleBootstrap, got: []string{"0"}, told: used("MINTED"),
 	},
 	{
+		name: "put: used before it is promoted",
+		role: abi.RoleBootstrap, got: []string{"0", "use -2", "as another: failed -1"}, told: notAllowed("MINTED", "not_stored"),
+	},
+	{
+		name: "put: many, and the first told again",
+		role: abi.RoleBootstrap, got: []string{"200 again: <surrogate>", "1"}, told: used("TOKEN"),
+	},
+	{
 		name: "put: another credential's surrogate",
 		role: abi.RoleBootstrap, got: []string{"-1 -1 -1"}, told: notAllowed("TOKEN", "capture_not_approved"),
 	},

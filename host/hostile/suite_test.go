@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/capabilities"
@@ -123,6 +124,7 @@ func (r row) judge(t *testing.T, w *world, o *outcome) {
 		at += i + 1
 	}
 	r.noValues(t, o)
+	oneLineEach(t, o)
 	if os.Getenv("HOSTILE_SHOW") != "" {
 		b, _ := json.Marshal(map[string]any{"name": r.name, "code": o.code(), "got": o.got, "held": o.held, "events": o.events, "records": o.records})
 		t.Logf("%s %q\n%sJSON %s", o.code(), o.got, eventsText(o.events), b)
@@ -190,6 +192,19 @@ func (r row) noValues(t *testing.T, o *outcome) {
 	for _, name := range r.holds { // a search that misses what is there would prove nothing of the others
 		if !slices.Contains(o.held, name) {
 			t.Errorf("the guest's memory did not hold %s: the test looks in the wrong place", name)
+		}
+	}
+}
+
+// oneLineEach asserts that nothing of a guest's breaks a line of the audit log,
+// or says to a terminal what it does not say to a reader.
+func oneLineEach(t *testing.T, o *outcome) {
+	t.Helper()
+	for _, e := range o.events {
+		for _, text := range []string{e.Name, e.Op, e.Rule, e.Reason, e.Remedy, e.Origin} {
+			if strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.C, r) || r == '\u2028' || r == '\u2029' }) {
+				t.Errorf("an event of kind %s holds what is not to be shown: %q", e.Kind, text)
+			}
 		}
 	}
 }

@@ -50,6 +50,35 @@ var _ = add(map[string]func(){
 		note("%s to %s", a, quoted(a, "Location"))
 		note("%s", get(a.header("Location"), bearer(token)))
 	},
+	"a redirect, with the surrogate where the source put it": func() {
+		a := get(home("/auth/redirect"), bearer(mine("TOKEN")))
+		_, query, _ := strings.Cut(a.header("Location"), "?")
+		note("to the drop: %s", get(a.header("Location")))
+		note("to its own: %s", get(home("/auth/x?"+query)))
+	},
+	"names of HTTP 2's own": func() {
+		token := mine("TOKEN")
+		for _, name := range []string{":authority", ":path", ":method", ":status"} {
+			note("%s", get(home("/auth/x"), bearer(token), [2]string{name, "drop.example.com"}))
+		}
+	},
+	"a cookie for all of the domain": func() {
+		a := get(home("/auth/wide-cookie"), bearer(mine("TOKEN")))
+		id, _, _ := strings.Cut(strings.TrimPrefix(a.header("Set-Cookie"), "id="), ";")
+		note("a surrogate: %v", strings.HasPrefix(id, "sp1"))
+		note("to the drop: %s", get(drop("/"), [2]string{"Cookie", "id=" + id}))
+		note("back: %s", get(home("/open/crumb"), [2]string{"Cookie", "id=" + id}))
+	},
+	"one surrogate in two requests at once": func() {
+		token := mine("TOKEN")
+		var hs [2]int64
+		for i := range hs {
+			hs[i] = request(head{Method: "GET", URL: home("/auth/echo/plain"), Headers: [][2]string{bearer(token)}}, "")
+		}
+		for _, h := range hs {
+			note("%s", finish(h))
+		}
+	},
 	"a redirect within the origin": func() {
 		token := mine("TOKEN")
 		a := get(home("/auth/redirect-home"), bearer(token))

@@ -106,6 +106,10 @@ var _ = add(map[string]func(){
 		t := mine("MAIL_PASSWORD")
 		talk("a LOGIN ada "+t+"\r\n", "b LOGIN ada "+t+"\r\n")
 	},
+	"IMAP: after LOGOUT": func() {
+		t := mine("MAIL_PASSWORD")
+		talk("a LOGIN ada "+t+"\r\n", "b LOGOUT\r\n", "c LOGIN ada "+t+"\r\n")
+	},
 	"IMAP: a part of a part": func() {
 		t := mine("MAIL_PASSWORD")
 		talk("a LOGIN ada "+t+"\r\n", "b FETCH 1 BODY[]<0.10>\r\n")

@@ -30,6 +30,22 @@ func minted(path string) string {
 // Tricks of one that may store: the role bootstrap.
 var _ = add(map[string]func(){
 	"put: what is meant": func() { note("%d", stored("MINTED", minted("/auth/mint"))) },
+	"put: used before it is promoted": func() {
+		t := minted("/auth/mint")
+		note("%d", stored("MINTED", t))
+		_, r := named(use, "MINTED")
+		note("use %d", r)
+		note("as another: %s", get(home("/other/x"), [2]string{"Authorization", t}))
+	},
+	"put: many, and the first told again": func() {
+		minted("/auth/mint")
+		for i := range 40 {
+			minted(fmt.Sprint("/auth/mint?n=", i))
+		}
+		a := get(home("/open/minted"))
+		note("%s", a)
+		note("%d", record(a.String()))
+	},
 	"put: another credential's surrogate": func() {
 		note("%d %d %d", stored("MINTED", mine("TOKEN")), stored("MINTED", surrogate("REVEALED")), stored("TOKEN", seen["TOKEN"]))
 	},

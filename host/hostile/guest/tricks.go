@@ -45,6 +45,31 @@ var _ = add(map[string]func(){
 		p, n := in("TOKEN")
 		note("%d", use(p, n, 0, 3)&0xFFFF_FFFF)
 	},
+	"a batch with one bad message": func() {
+		t := mine("TOKEN")
+		line := func(key, what string) string {
+			return `{"type":"RECORD","stream":"findings","key":"` + key + `","data":{"id":"` + key + `","what":` + quote(what) + `},"emitted_at":"2026-01-01T00:00:00Z"}` + "\n"
+		}
+		note("%d", say(line("k0", t+" one")+`{"type":"RECORD","stream":"secrets","key":"`+t+`"}`+"\n"+line("k2", "two")))
+		note("%d", record("three"))
+	},
+	"a log line at its cut": func() {
+		v, _ := named(reveal, "REVEALED")
+		note("%d", logged(strings.Repeat("x", 4096-len(v)/2)+v))
+	},
+	"a panic at its cut": func() {
+		v, _ := named(reveal, "REVEALED")
+		panic(strings.Repeat("x", 4096-len("panic: ")-len(v)/2) + v)
+	},
+	"line breaks in what is audited": func() {
+		const evil = "TOKEN\nkind=run_ended allowed=true\r\x1b[2J\u202e\u2028x"
+		_, u := named(use, evil)
+		_, v := named(reveal, evil)
+		_, s := signed("KEY"+evil, "mac", "x")
+		note("%d %d %d", u, v, s)
+		note("%s", get(drop("/x"), bearer(mine("TOKEN")+evil[:0])))
+		note("%s", do("GET\nX", home("/auth/x"), ""))
+	},
 	"tickets": func() {
 		p, n := in("TOKEN")
 		r := use(p, n, 0, 0)
