@@ -1,5 +1,49 @@
 package guard
 
+import "strings"
+
+// The bytes that may come second in an escape, by the one that introduces it.
+const (
+	afterPercent uint8 = 1 << iota
+	afterEquals
+	afterAmpersand
+	afterBackslash
+)
+
+var follows = func() (t [256]uint8) {
+	for c := range t {
+		role := roles[c]
+		switch {
+		case class[c] != ordinary: // may be one spelled otherwise
+			t[c] = afterPercent | afterEquals | afterAmpersand | afterBackslash
+			continue
+		case role&hexDigit != 0:
+			t[c] |= afterPercent | afterEquals
+		case c == ' ' || c == '\t':
+			t[c] |= afterEquals
+		}
+		if role&(number|nameChar) != 0 {
+			t[c] |= afterAmpersand
+		}
+		if role&(punctuation|octDigit|anyX|anyU) != 0 || strings.ContainsRune("nrtbfv", rune(c)) {
+			t[c] |= afterBackslash
+		}
+	}
+	return t
+}()
+
+func followsBit(introducer byte) uint8 {
+	switch introducer {
+	case '%':
+		return afterPercent
+	case '=':
+		return afterEquals
+	case '&':
+		return afterAmpersand
+	}
+	return afterBackslash
+}
+
 // roll reads on from the escape at e, as long as there is one way to read what
 // is there besides the literal, and tries what the filter has of each four
 // characters that begin with an escape. It stops when none is among the last

@@ -22,6 +22,27 @@ func (sc *scan) lineBreak(e int) (next int) {
 	return sc.past(e)
 }
 
+// lineEnd is special for a line break that is spelled \n, or \\n in what was
+// escaped twice, if there is but one way to read that besides the backslashes.
+func (sc *scan) lineEnd(e int) bool {
+	f, text, n := &sc.set.filter, sc.text, e+1
+	twice := n < len(text) && text[n] == '\\'
+	if twice {
+		n++
+	}
+	if n >= len(text) || text[n] != 'n' && text[n] != 'r' {
+		return false
+	}
+	far := sc.read.gap(n+1, blank)
+	if twice && (f.near['\\'] || far >= len(text) || follows[text[far]]&afterBackslash != 0) {
+		return false // the first may go on with what follows, as in a line that is continued
+	}
+	if f.mayEnd(text, e) && !sc.quickBreak(e, n+1, far) {
+		sc.probe(e)
+	}
+	return true
+}
+
 // null is special for NUL.
 func (sc *scan) null(e int) (next int) {
 	if !sc.within(e) {

@@ -169,12 +169,20 @@ func (sc *scan) special(e int) (next int) {
 	if sc.excess {
 		return len(sc.text)
 	}
-	switch sc.text[e] {
+	c := sc.text[e]
+	switch c {
 	case 0:
 		return sc.null(e)
 	case '\r', '\n':
 		return sc.lineBreak(e)
-	case '%', '=':
+	}
+	if e+1 < len(sc.text) && follows[sc.text[e+1]]&followsBit(c) == 0 {
+		return e + 1 // no escape
+	}
+	if c == '\\' && sc.lineEnd(e) {
+		return e + 1
+	}
+	if c == '%' || c == '=' {
 		if next = sc.hexRun(e); next > e {
 			return next
 		}
