@@ -86,8 +86,11 @@ func (r *run) verdict(err error) (abi.Done, error) {
 	case errors.Is(cause, errLeak):
 		d.Error = &abi.DoneError{Message: "a secret turned up where none may be", Code: abi.CodeLeakBlocked, RecoveryHint: hint(abi.ManualActionRequired)}
 		err = r.lastLeak()
-	case errors.As(cause, &past):
+	case errors.As(cause, &past), errors.As(err, &past): // the second is of a guest that crashed for want of memory
 		d.Error = &abi.DoneError{Message: past.Error(), Retryable: true, Code: abi.CodeLimitExceeded}
+		if errors.Is(err, errCrashed) {
+			d.Error.Message = err.Error()
+		}
 		err = past.refusal(name)
 	case errors.Is(cause, errHostPanic), errors.Is(cause, errAudit), errors.Is(cause, errSink):
 		d.Error = &abi.DoneError{Message: "the host failed", Retryable: true, Code: abi.CodeHostError}

@@ -371,6 +371,14 @@ func (r *run) guest() error {
 	}
 	defer memory.Release() // last, when nothing moves any more
 	defer r.closeHandles()
+	err := r.inMemory(memory)
+	if wanted := memory.Wanted(); wanted > 0 && errors.Is(err, errCrashed) {
+		return fmt.Errorf("%w; %w", r.budget.overrun(limitMemory, int64((wanted+1<<20-1)>>20)), err)
+	}
+	return err
+}
+
+func (r *run) inMemory(memory *linmem.Memory) error {
 	mod, err := r.instantiate(memory)
 	if err != nil {
 		return r.crash(err)

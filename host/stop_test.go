@@ -168,7 +168,11 @@ func TestMemoryLimit(t *testing.T) {
 	w.connector = w.load(strings.Replace(testManifest, `"modules"`, `"limits": {"memory_mib": 64}, "modules"`, 1), guest(t))
 	w.approve("grow")
 	w.store("TOKEN", canary, abi.ClassToken)
-	if _, err := w.again(host.RunOptions{}); !errors.Is(err, host.ErrSourceFailed) || !strings.Contains(err.Error(), "out of memory") {
-		t.Errorf("%v, want out of memory", err)
+	res, err := w.again(host.RunOptions{})
+	if !errors.Is(err, host.ErrRefused) || !strings.Contains(err.Error(), "limit memory_mib: it came to ") || !strings.Contains(err.Error(), "and may to 64 MiB; raise /limits/memory_mib") {
+		t.Errorf("error %v", err)
+	}
+	if d := res.Done.Error; d == nil || d.Code != abi.CodeLimitExceeded || !strings.HasPrefix(d.Message, "limit memory_mib: ") || !strings.Contains(d.Message, "out of memory") {
+		t.Errorf("done %+v", d)
 	}
 }

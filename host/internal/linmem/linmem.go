@@ -27,6 +27,7 @@ const piece = 1 << 20
 // Memory is one guest's linear memory. It is not safe for concurrent use.
 type Memory struct {
 	limit  uint64
+	wanted uint64
 	image  *Image
 	buf    []byte
 	region []byte // the address space that buf is the beginning of; nil when it is of Go's heap
@@ -51,7 +52,11 @@ func (m *Memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 // Reallocate grows the memory to size bytes, or returns nil when that is past
 // the limit, or less than the image needs.
 func (m *Memory) Reallocate(size uint64) []byte {
-	if size > m.limit || size < uint64(len(m.buf)) {
+	if size > m.limit {
+		m.wanted = size
+		return nil
+	}
+	if size < uint64(len(m.buf)) {
 		return nil
 	}
 	switch {
@@ -74,6 +79,10 @@ func (m *Memory) Reallocate(size uint64) []byte {
 	}
 	return m.buf
 }
+
+// Wanted is the size in bytes that was last refused for the limit, 0 when none
+// was.
+func (m *Memory) Wanted() uint64 { return m.wanted }
 
 // begin takes address space, and makes its first size bytes what the image
 // says.

@@ -31,7 +31,10 @@ func TestAMemoryIsBoundedAndWiped(t *testing.T) {
 			if &first[0] != &second[0] && !bytes.Equal(first, make([]byte, page)) {
 				t.Error("what growing left behind is not wiped")
 			}
-			if m.Reallocate(10*page+1) != nil {
+			if m.Wanted() != 0 {
+				t.Errorf("%d bytes were refused", m.Wanted())
+			}
+			if m.Reallocate(10*page+1) != nil || m.Wanted() != 10*page+1 {
 				t.Error("it grew past its limit")
 			}
 			whole := m.Reallocate(10 * page)
