@@ -6,12 +6,13 @@
 // memories searched as every host function is entered and as it is left, and
 // before they are wiped. What is looked for is found in every form that the
 // host's guard knows, by the guard itself; each so many places a slow and plain
-// scanner, which shares nothing with it, is asked too.
+// scanner, which shares nothing with it, is asked too, for one value after another.
 //
 // # Limits
 //
-// What a guest writes and overwrites between two calls is not seen, and in a
-// memory of more than [Large] bytes only one call in [LargeEvery] is. A form that
+// What a guest writes and overwrites between two calls is not seen. Of the calls
+// for the time, which are most, and of those with a memory of more than [Large]
+// bytes one look in [Rarely] is taken. A form that
 // reaches more than [Overlap] bytes beyond what changed between two looks can be
 // missed. Only values that the guard rates as strong can be
 // looked for: any other is in a memory of megabytes by accident.
@@ -30,6 +31,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/host/experimental"
 	"github.com/sallyport-host/sallyport/host/internal/guard"
 	"github.com/sallyport-host/sallyport/host/internal/guard/slow"
@@ -115,10 +117,12 @@ func (c *Checker) Looked() Looked {
 	return Looked{c.looks, c.scanned}
 }
 
-// A large memory takes milliseconds to compare: not each call gets a look.
+// A look at a whole memory takes a millisecond for each few megabytes: not each
+// call with a large one gets it, nor each that brings nothing but the time.
 const (
-	Large      = 16 << 20
-	LargeEvery = 16
+	Large  = 16 << 20
+	Rarely = 16
+	clock  = abi.ModuleWASI + ".clock_time_get"
 )
 
 // look searches what has changed since the last look.
@@ -126,7 +130,8 @@ func (c *Checker) look(run, where string, memory []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls++
-	if c.set.Empty() || len(memory) > Large && where != atEnd && c.calls%LargeEvery != 0 {
+	rare := len(memory) > Large && where != atEnd || where == clock
+	if c.set.Empty() || rare && c.calls%Rarely != 0 {
 		return
 	}
 	c.looks++
@@ -148,7 +153,7 @@ const (
 )
 
 // search looks through one range, and reports whether a value was in it.
-func (c *Checker) search(where string, text []byte) (found bool) {
+func (c *Checker) search(where string, text []byte) bool {
 	c.scanned++
 	if hit, ok := c.set.Find(text); ok {
 		if hit.Form == guard.FormExcess && len(text) > page {
@@ -165,13 +170,12 @@ func (c *Checker) search(where string, text []byte) (found bool) {
 	if c.scanned%every != 0 {
 		return false
 	}
-	for _, s := range c.secrets {
-		if slow.Finds(string(s.Value), string(text[:min(len(text), sample)])) {
-			c.note(Finding{s.Name, "what only the slow scanner knows"}, where)
-			found = true
-		}
+	s := c.secrets[c.scanned/every%len(c.secrets)]
+	if slow.Finds(string(s.Value), string(text[:min(len(text), sample)])) {
+		c.note(Finding{s.Name, "what only the slow scanner knows"}, where)
+		return true
 	}
-	return found
+	return false
 }
 
 // halves searches a range in parts that are quicker to search: memory is no

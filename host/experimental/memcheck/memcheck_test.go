@@ -126,7 +126,7 @@ func TestLooksOnlyAtWhatChanged(t *testing.T) {
 func TestLargeMemory(t *testing.T) {
 	c, memory := checker(t), make([]byte, Large+1)
 	copy(memory[Large-40:], value)
-	for range LargeEvery {
+	for range Rarely {
 		c.look("run", "a call", memory)
 	}
 	if got := c.Looked().Looks; got != 1 || len(c.Found()) != 1 {
