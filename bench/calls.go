@@ -128,8 +128,8 @@ func bare(ctx context.Context, module []byte, interrupt bool) (call func() (time
 
 // bareInstance instantiates a module on a bare runtime, calls it and closes
 // it.
-func bareInstance(ctx context.Context, module []byte) (call func() (time.Duration, error), err error) {
-	rt, err := bareRuntime(ctx, true)
+func bareInstance(ctx context.Context, module []byte, interrupt bool) (call func() (time.Duration, error), err error) {
+	rt, err := bareRuntime(ctx, interrupt)
 	if err != nil {
 		return nil, err
 	}

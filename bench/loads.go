@@ -101,7 +101,7 @@ func loadOurs(ctx context.Context, p host.Package, dir string) (time.Duration, e
 
 func measureRun(ctx context.Context, rounds int) ([]time.Duration, error) {
 	module := smallGuest(abi.ModuleCredential, "use", 1)
-	instance, err := bareInstance(ctx, module)
+	instance, err := bareInstance(ctx, module, true)
 	if err != nil {
 		return nil, err
 	}

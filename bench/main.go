@@ -64,6 +64,15 @@ func measure(ctx context.Context, rounds, calls int, contacts string) (string, e
 		return "", err
 	}
 	b.WriteString(table)
+	guests, err := computations()
+	if err != nil {
+		return "", err
+	}
+	compute, err := measureCompute(ctx, rounds, guests)
+	if err != nil {
+		return "", err
+	}
+	b.WriteString(compute)
 	traffic, err := measureTraffic(ctx, sizes{rounds: rounds, gets: 500, fetches: 20, download: 256 << 20})
 	if err != nil {
 		return "", err

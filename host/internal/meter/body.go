@@ -20,6 +20,7 @@ type body struct {
 	scratch uint32 // the local that holds the length of a bulk operation
 	bulk    bool   // it is used
 	calls   bool   // others, or loops: see entry
+	headed  bool   // it begins with a loop, which checks
 	merges  int
 	work    int // of all functions so far
 
@@ -49,7 +50,7 @@ type segment struct {
 
 // slack is how much a segment may be charged for what a branch may skip: less
 // makes for more and smaller charges, which cost time themselves.
-const slack = 16
+const slack = 48
 
 // checkEvery is how much straight code is charged before it checks again.
 const checkEvery = 1024
@@ -112,7 +113,7 @@ func (b *body) rewrite(i int, r *wasmbin.Reader) error {
 	b.r, b.out, b.copied = r, b.out[:0], r.At
 	b.frames = append(b.frames[:0], frame{kind: opBlock})
 	b.segs = append(b.segs[:0], segment{at: -1, cost: costSimple + b.locals/8})
-	b.scratch, b.bulk, b.calls, b.merges = uint32(b.locals), false, false, 0
+	b.scratch, b.bulk, b.calls, b.headed, b.merges = uint32(b.locals), false, false, false, 0
 	b.seg, b.fresh, b.unchecked = 0, false, 0
 	for r.Err == nil && len(b.frames) > 0 {
 		b.instruction()
@@ -154,6 +155,9 @@ func (b *body) assemble(groups uint32, declared []byte) {
 // entry appends what a function does first.
 func (b *body) entry(out []byte) []byte {
 	cost := b.segs[0].cost
+	if b.headed {
+		return out
+	}
 	if b.calls || cost > leafCost {
 		out, at := b.w.check(out)
 		putCost(out[at:], cost)
@@ -191,6 +195,7 @@ func (b *body) pay(from, cost int) {
 }
 
 // begin begins a segment before the instruction at from.
+
 func (b *body) begin(from int, check bool) {
 	b.flush(from)
 	var at int

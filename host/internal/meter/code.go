@@ -119,8 +119,15 @@ func (b *body) open(from int, code byte) {
 	switch code {
 	case opLoop:
 		b.merges++
+		before := 0
+		if len(b.segs) == 1 && !b.segs[0].open { // nothing but straight code, without a call, comes before
+			b.headed, before = !b.calls, b.segs[0].cost
+		}
 		b.leave()
 		b.begin(b.r.At, true)
+		if b.headed {
+			b.pay(b.r.At, before)
+		}
 		b.pay(b.r.At, costSimple+b.joining(f))
 	case opIf:
 		b.leave()
