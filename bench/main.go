@@ -93,6 +93,15 @@ func measure(ctx context.Context, rounds, calls int, contacts string) (string, e
 		return "", err
 	}
 	b.WriteString(loads)
+	stops, err := measureStops(ctx, 500*time.Millisecond)
+	if err != nil {
+		return "", err
+	}
+	fairness, err := measureFairness(ctx, 100)
+	if err != nil {
+		return "", err
+	}
+	b.WriteString("\n" + stops + fairness)
 	tricks, err := hostile.Compare(ctx)
 	if err != nil {
 		return "", err

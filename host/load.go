@@ -101,11 +101,13 @@ func (h *Host) check(m *manifests.Manifest, role abi.Role, stated manifests.Modu
 	if len(module) == 0 || len(module) > abi.MaxModuleBytes {
 		return nil, []*Refusal{{Thing: thing, Rule: "module_size", Reason: fmt.Sprintf("it has %d bytes", len(module)), Remedy: fmt.Sprintf("give one of 1 to %d", abi.MaxModuleBytes)}}
 	}
-	got := digest(module)
+	sum := make(chan string, 1)
+	go func() { sum <- digest(module) }()
+	parsed, err := wasmbin.Parse(module)
+	got := <-sum
 	if stated.SHA256 != "" && stated.SHA256 != got {
 		return nil, []*Refusal{{Thing: thing, Rule: "module_digest", Reason: "its sha256 is " + got + ", the manifest states " + stated.SHA256, Remedy: "get the package again, or build it and state the new digest"}}
 	}
-	parsed, err := wasmbin.Parse(module)
 	if err != nil {
 		return nil, []*Refusal{{Thing: thing, Rule: "module_invalid", Reason: err.Error(), Remedy: "build it again"}}
 	}

@@ -21,6 +21,12 @@ const (
 	// 0.2 µs, and maxFuel lasts for 100 µs on the fastest code.
 	maxFuel = 400_000
 	minFuel = 10_000
+	// quickTurn is how long it takes at most when nobody else wants to run.
+	quickTurn = 5 * time.Microsecond
+	// sleepEvery and shortSleep are how often, in slices, a guest sleeps for
+	// the network to be looked at, and for how long.
+	sleepEvery = 4
+	shortSleep = 20 * time.Microsecond
 )
 
 // cpu is how much a guest has computed. The guest's thread owns it.
@@ -30,6 +36,7 @@ type cpu struct {
 	fuel    int64         // of the slice
 	since   time.Duration // computed since the last host call
 	unshown time.Duration // computed since others had a turn
+	turns   int
 }
 
 // tick is called by a guest that has used up its fuel, and gives it more. It
@@ -53,12 +60,35 @@ func tick(ctx context.Context, mod api.Module, stack []uint64) {
 		r.exit(mod)
 	}
 	if r.cpu.unshown >= sliceTime {
-		r.cpu.unshown = 0
-		runtime.Gosched()
-		now = time.Now()
+		now = r.cpu.letOthers()
 	}
 	r.cpu.at, r.cpu.waited = now, 0
 	stack[0] = uint64(r.cpu.fuel)
+}
+
+// letOthers lets the rest of the process run, and returns the time then.
+//
+// # Why
+//
+// One call of Gosched gives the others one turn, and a collection takes a turn
+// for each span it sweeps: with a guest's slice after each it took a second.
+// So the guest goes on when a turn shows that nobody is waiting, or when it has
+// waited for as long as it computed. Go looks at the network only when nothing
+// else can run, or each 10 ms, so that now and then the guest sleeps instead.
+func (c *cpu) letOthers() time.Time {
+	c.unshown = 0
+	began := time.Now()
+	if c.turns++; c.turns%sleepEvery == 0 {
+		time.Sleep(shortSleep)
+	}
+	for now := time.Now(); ; {
+		runtime.Gosched()
+		before := now
+		now = time.Now()
+		if now.Sub(before) < quickTurn || now.Sub(began) > sliceTime {
+			return now
+		}
+	}
 }
 
 // computed notes that a slice took d: against the budgets, and for the size of

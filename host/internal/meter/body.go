@@ -48,9 +48,10 @@ type segment struct {
 	late int  // cost added since
 }
 
-// slack is how much a segment may be charged for what a branch may skip: less
-// makes for more and smaller charges, which cost time themselves.
-const slack = 48
+// slack is how much a segment may be charged for what a branch may skip. Less
+// makes for more and smaller charges, which cost time themselves and more of it
+// at each load; more makes for ticks that come too early.
+const slack = 500
 
 // checkEvery is how much straight code is charged before it checks again.
 const checkEvery = 1024
