@@ -77,21 +77,3 @@ func proportional() int64 {
 	}
 	return usageNow().resident
 }
-
-// cpuTime is what the process has used of the CPUs; 0 where the system does
-// not tell.
-func cpuTime() time.Duration {
-	const tick = 10 * time.Millisecond // USER_HZ, which Linux has fixed
-	stat, err := os.ReadFile("/proc/self/stat")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := bytes.Cut(stat, []byte(") ")) // past the name
-	fields := bytes.Fields(rest)
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseInt(string(fields[11]), 10, 64)
-	system, _ := strconv.ParseInt(string(fields[12]), 10, 64)
-	return time.Duration(user+system) * tick
-}
