@@ -58,55 +58,35 @@ func main() {
 func measure(ctx context.Context, rounds, calls int, contacts string) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# What Sallyport costs\n\nWritten by `make bench`; %s, %s/%s, %d CPUs, %s. Medians of %d rounds, measured in turns in one process.\n"+
-		"Trust the ratios, not the times.\n\n", time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), rounds)
-	table, err := measureCalls(ctx, rounds, calls)
-	if err != nil {
-		return "", err
+		"Trust the ratios, not the times.\n", time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), rounds)
+	for _, section := range []func() (string, error){
+		func() (string, error) { return measureCalls(ctx, rounds, calls) },
+		func() (string, error) { return measurePeers(ctx, max(3, rounds/2), calls/10) },
+		func() (string, error) {
+			guests, err := computations()
+			if err != nil {
+				return "", err
+			}
+			return measureCompute(ctx, rounds, guests)
+		},
+		func() (string, error) {
+			return measureTraffic(ctx, sizes{rounds: rounds, gets: 500, fetches: 20, download: 256 << 20})
+		},
+		func() (string, error) { return measureGuard(ctx, 3, "500ms") },
+		func() (string, error) { return measureRecords(ctx, min(rounds, 5), 20_000) },
+		func() (string, error) { return measureLoads(ctx, rounds, contacts) },
+		func() (string, error) { return measureDensity(ctx, 1000, contacts) },
+		func() (string, error) { return measureScales(ctx, min(rounds, 5), calls, 2000) },
+		func() (string, error) { return measureStops(ctx, 500*time.Millisecond) },
+		func() (string, error) { return measureFairness(ctx, 100) },
+		func() (string, error) { return hostile.Compare(ctx) },
+	} {
+		text, err := section()
+		if err != nil {
+			return "", err
+		}
+		b.WriteString("\n" + strings.TrimSpace(text) + "\n")
 	}
-	b.WriteString(table)
-	guests, err := computations()
-	if err != nil {
-		return "", err
-	}
-	compute, err := measureCompute(ctx, rounds, guests)
-	if err != nil {
-		return "", err
-	}
-	b.WriteString(compute)
-	traffic, err := measureTraffic(ctx, sizes{rounds: rounds, gets: 500, fetches: 20, download: 256 << 20})
-	if err != nil {
-		return "", err
-	}
-	b.WriteString(traffic)
-	guard, err := measureGuard(ctx, 3, "500ms")
-	if err != nil {
-		return "", err
-	}
-	b.WriteString(guard)
-	collected, err := measureRecords(ctx, min(rounds, 5), 20_000)
-	if err != nil {
-		return "", err
-	}
-	b.WriteString(collected)
-	loads, err := measureLoads(ctx, rounds, contacts)
-	if err != nil {
-		return "", err
-	}
-	b.WriteString(loads)
-	stops, err := measureStops(ctx, 500*time.Millisecond)
-	if err != nil {
-		return "", err
-	}
-	fairness, err := measureFairness(ctx, 100)
-	if err != nil {
-		return "", err
-	}
-	b.WriteString("\n" + stops + fairness)
-	tricks, err := hostile.Compare(ctx)
-	if err != nil {
-		return "", err
-	}
-	b.WriteString("\n" + tricks)
 	return b.String(), nil
 }
 

@@ -40,24 +40,33 @@ func (r *Run) Credential(name string) (Surrogate, error) {
 type issued struct {
 	mu   sync.Mutex
 	room [128]byte // a surrogate, and most identities
-	last map[string]Surrogate
+	last []answer  // few: a connector has few credentials
+}
+
+type answer struct {
+	name  string
+	value Surrogate
 }
 
 func (i *issued) ask(r *Run, name string) (Surrogate, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	value, err := r.result("use", name, i.room[:], func(out []byte) abi.Result { return r.host.Use(name, out) })
+	value, err := r.fetch("use", name, i.room[:], r.host.Use(name, i.room[:]))
 	if err != nil {
 		return "", err
 	}
-	if last, ok := i.last[name]; ok && string(last) == string(value) {
-		return last, nil
+	for at := range i.last {
+		a := &i.last[at]
+		if a.name != name {
+			continue
+		}
+		if string(a.value) != string(value) {
+			a.value = Surrogate(value)
+		}
+		return a.value, nil
 	}
-	if i.last == nil {
-		i.last = map[string]Surrogate{}
-	}
-	i.last[strings.Clone(name)] = Surrogate(value)
-	return i.last[name], nil
+	i.last = append(i.last, answer{strings.Clone(name), Surrogate(value)})
+	return Surrogate(value), nil
 }
 
 // CredentialState is how a credential stands.
