@@ -268,6 +268,7 @@ func TestMailProbe(t *testing.T) {
 	d.add("the app password", password)
 	server := dovecot.Start(t, mailServer, "alice", password)
 	m := mailOf(t.Context(), t, server)
+	m.memory.unused()
 	verify := func(password string) (string, error) {
 		return m.host.Verify(t.Context(), m.connector, host.RunOptions{}, "APP_PASSWORD", vaultstore.NewSecret([]byte(password)))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,6 @@ import (
 	"github.com/sallyport-host/sallyport/e2e/internal/build"
 	"github.com/sallyport-host/sallyport/e2e/internal/exim"
 	"github.com/sallyport-host/sallyport/host"
-	"github.com/sallyport-host/sallyport/host/experimental"
 	"github.com/sallyport-host/sallyport/vaultstore"
 	"github.com/sallyport-host/sallyport/vaultstore/memory"
 )
@@ -58,7 +58,6 @@ type submission struct {
 	connector *host.Connector
 	port      int
 	address   string
-	dumps     int
 }
 
 func submissionTo(t *testing.T, server *exim.Server, scheme string) *submission {
@@ -69,11 +68,8 @@ func submissionTo(t *testing.T, server *exim.Server, scheme string) *submission 
 	}
 	s := &submission{server: server, port: int(at.Port()), address: fmt.Sprintf("%s://%s:%d", scheme, server.Name, at.Port())}
 	s.add("the app password", server.Password)
-	ctx := experimental.WithMemoryDump(t.Context(), func(_ string, guest []byte) {
-		s.dumps++
-		s.look("the guest's memory", guest)
-	})
-	s.world = &world{t: t, vault: memory.New(), approvals: host.NewMemoryApprovals(), audit: host.NewMemoryAuditor(), log: &strings.Builder{}}
+	watched, ctx := watchMemory(t.Context(), t)
+	s.world = &world{t: t, memory: watched, vault: memory.New(), approvals: host.NewMemoryApprovals(), audit: host.NewMemoryAuditor(), log: &strings.Builder{}}
 	h, err := host.New(ctx, host.NewConfig().
 		WithVault(s.vault).WithApprovals(s.approvals).WithAuditor(s.audit).WithStateStore(host.NewMemoryState()).
 		WithLogger(slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))).
@@ -105,7 +101,6 @@ func (s *submission) send(how string) (told struct{ Said, Err string }, result h
 	s.put(s.connector, "ACCOUNT", s.server.User)
 	s.put(s.connector, "APP_PASSWORD", s.server.Password)
 	var sink host.MemorySink
-	before := s.dumps
 	result, err = s.host.Run(s.t.Context(), s.connector, host.RunOptions{Sink: &sink, Unattended: true})
 	for _, line := range sink.Lines("told") {
 		s.look("a record", []byte(line))
@@ -119,9 +114,6 @@ func (s *submission) send(how string) (told struct{ Said, Err string }, result h
 	s.look("the audit log", asJSON(s.t, s.audit.Events()))
 	s.look("the host's log", []byte(s.log.String()))
 	s.report(s.t)
-	if s.dumps == before {
-		s.t.Error("no memory was seen: the test looks in the wrong place")
-	}
 	return told, result, err
 }
 
@@ -188,8 +180,11 @@ func TestSubmissionEchoes(t *testing.T) {
 			t.Fatalf("%v, %q: %s", err, told.Err, asJSON(t, result))
 		}
 		// In its answer to EHLO, and in the refusal, plain and as it was sent.
-		if n := strings.Count(told.Said, "[redacted:APP_PASSWORD]"); n < 3 {
-			t.Errorf("the echo came %d times: %q", n, told.Said)
+		const redacted = "[redacted:APP_PASSWORD]"
+		words := strings.Fields(told.Said)
+		sent, err := base64.StdEncoding.DecodeString(words[len(words)-1])
+		if n := strings.Count(told.Said, redacted); n < 2 || err != nil || !bytes.HasPrefix(sent, []byte("\x00alice\x00")) || !bytes.Contains(sent, []byte(redacted)) {
+			t.Errorf("the echo came %d times, and coded as %q, %v: %q", n, sent, err, told.Said)
 		}
 		if !slices.Equal(result.Rejected, []string{"APP_PASSWORD"}) {
 			t.Errorf("rejected %q", result.Rejected)
