@@ -165,7 +165,11 @@ func (s *side) act(ctx context.Context, t *testing.T, c *spec) ([]uint64, string
 // each call returns, how it traps, and what is refused have to be the same.
 func TestSpecification(t *testing.T) {
 	dir := specDir(t)
-	for _, version := range []string{"v1", "v2"} {
+	versions := []string{"v1", "v2"}
+	if raced {
+		versions = versions[1:] // nearly all of v1 is in v2
+	}
+	for _, version := range versions {
 		files, err := filepath.Glob(filepath.Join(dir, version, "testdata", "*.json"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no tests of the specification: %v", err)
