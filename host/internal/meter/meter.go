@@ -67,15 +67,13 @@ type rewriter struct {
 	module []byte
 	out    []byte
 
-	fuel           uint32 // the global
-	tick           uint32 // the imported function
-	tickType       uint32
-	bulkType       uint32 // (i32, i32, i32) -> ()
-	fill, copy     uint32 // appended functions, which work in pieces
-	usesBulk       bool
-	body           body
-	code           []byte // the code section's content
-	appendedGlobal bool
+	fuel       uint32 // the global
+	tick       uint32 // the imported function
+	tickType   uint32
+	bulkType   uint32 // (i32, i32, i32) -> ()
+	fill, copy uint32 // appended functions, which work in pieces
+	usesBulk   bool
+	code       []byte // the code section's content
 }
 
 // Rewrite returns module, which m was read of, with a meter in it.

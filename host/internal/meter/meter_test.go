@@ -220,7 +220,8 @@ func FuzzRewrite(f *testing.F) {
 		if err == nil {
 			defer c.Close(context.Background())
 		}
-		if (errPlain == nil) != (err == nil) && !strings.HasPrefix(textOf(errPlain), "section custom:") {
+		// Custom sections are left out, so that what wazero has against one is no more.
+		if (errPlain == nil) != (err == nil) && !strings.Contains(textOf(errPlain), "custom") {
 			t.Fatalf("wazero says %v of the module, and %v of the rewritten one", errPlain, err)
 		}
 	})
