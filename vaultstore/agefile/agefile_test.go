@@ -11,7 +11,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) vaultstore.Store { return newVault(t).open() })
+	storetest.Run(t, func(t *testing.T) vaultstore.Store { return newVault(t).open() }, storetest.Listed(100))
 }
 
 func TestReopen(t *testing.T) {

@@ -29,9 +29,19 @@ import (
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
 
+// An Option changes what [Run] asks of a store.
+type Option func(*suite)
+
+// manyListed is how many addresses of one owner a store has to list.
+const manyListed = 10_000
+
+// Listed is the short form for a store where a write takes milliseconds: it
+// has n addresses to list rather than 10,000.
+func Listed(n int) Option { return func(s *suite) { s.many = n } }
+
 // Run tests the stores that newStore returns: each call a new and empty one,
 // which the suite closes.
-func Run(t *testing.T, newStore func(t *testing.T) vaultstore.Store) {
+func Run(t *testing.T, newStore func(t *testing.T) vaultstore.Store, options ...Option) {
 	for _, c := range []struct {
 		name string
 		test func(s *suite)
@@ -48,14 +58,21 @@ func Run(t *testing.T, newStore func(t *testing.T) vaultstore.Store) {
 		{"Invalid", (*suite).invalid},
 		{"Bounds", (*suite).bounds},
 		{"OddNames", (*suite).oddNames},
+		{"LongNames", (*suite).longNames},
 		{"OddValues", (*suite).oddValues},
+		{"Sizes", (*suite).sizes},
 		{"Partitions", (*suite).partitions},
+		{"Collisions", (*suite).collisions},
 		{"List", (*suite).list},
+		{"ListMany", (*suite).listMany},
 		{"ListBody", (*suite).listBody},
 		{"Copies", (*suite).copies},
 		{"Cancelled", (*suite).cancelled},
 		{"Errors", (*suite).errors},
+		{"CancelledMidway", (*suite).cancelledMidway},
 		{"LostUpdates", (*suite).lostUpdates},
+		{"PutsAndDeletes", (*suite).putsAndDeletes},
+		{"Promotions", (*suite).promotions},
 		{"Readers", (*suite).readers},
 		{"Marks", (*suite).marks},
 		{"Closed", (*suite).closed},
@@ -63,7 +80,11 @@ func Run(t *testing.T, newStore func(t *testing.T) vaultstore.Store) {
 		t.Run(c.name, func(t *testing.T) {
 			store := newStore(t)
 			t.Cleanup(func() { _ = store.Close() })
-			c.test(&suite{T: t, store: store, caps: store.Capabilities(), ctx: t.Context()})
+			s := &suite{T: t, store: store, caps: store.Capabilities(), ctx: t.Context(), many: manyListed}
+			for _, option := range options {
+				option(s)
+			}
+			c.test(s)
 		})
 	}
 }
@@ -105,6 +126,7 @@ type suite struct {
 	store vaultstore.Store
 	caps  vaultstore.Capabilities
 	ctx   context.Context
+	many  int // addresses to list
 }
 
 // class is the lowest class with values to keep secret that the store keeps.
