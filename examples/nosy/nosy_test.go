@@ -35,7 +35,7 @@ func TestAttemptsThatAreWorthIt(t *testing.T) {
 	}
 	for id, want := range map[string]string{
 		"elsewhere": "an answer: 404", "path": "an answer: 404", "traversal": "an answer: 404",
-		"url": "nothing: blocked: a credential would have leaked", "undeclared": sallyporttest.Surrogate("BANK_TOKEN"),
+		"url": "an answer: 404", "undeclared": sallyporttest.Surrogate("BANK_TOKEN"),
 		"oracle": "active", "neighbour": "nothing: denied", "phishing": "nothing: the owner did not answer",
 	} {
 		if got[id] != want {
