@@ -83,7 +83,8 @@ type Store interface {
 	// List yields what an owner has stored, as it stood at one moment,
 	// ordered by [Address.Compare], deleted addresses left out. What can be
 	// read comes first; an error ends the sequence. The loop's body may call
-	// the store.
+	// the store. A password whose identity is not loaded comes without stages:
+	// see [Passwords].
 	List(ctx context.Context, owner string) iter.Seq2[Info, error]
 
 	// Capabilities says what this store can do. It never changes.

@@ -18,13 +18,14 @@ import (
 	"os"
 
 	"github.com/sallyport-host/sallyport/internal/app"
+	"github.com/sallyport-host/sallyport/vaultstore/protect"
 )
 
 func main() { os.Exit(int(run(os.Args[1:]))) }
 
 // run is main with its exit code.
 func run(args []string) (code app.Code) {
-	protectMemory()
+	_ = protect.Process() // best effort: no error is worth stopping for
 	ignoreClosedPipes()
 	silenceLibraries()
 	c := newCLI(os.Stdin, os.Stdout, os.Stderr)

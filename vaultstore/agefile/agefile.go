@@ -17,8 +17,10 @@ type Store struct {
 	id    string
 	files *disk
 	keys  *keyring
-	locks *locker
-	now   func() time.Time
+	// passwords is nil where class 3 is not kept.
+	passwords *passwords
+	locks     *locker
+	now       func() time.Time
 
 	life     context.Context // ends when Close begins
 	end      context.CancelFunc
@@ -44,10 +46,10 @@ var (
 	_ vaultstore.Marks = (*Store)(nil)
 )
 
-func newStore(files, keys *disk, f keysFormat, locks *locker) *Store {
+func newStore(files *disk, keys *keyring, locks *locker) *Store {
 	life, end := context.WithCancel(context.Background())
 	return &Store{
-		id: f.StoreID, files: files, keys: newKeyring(keys, f), locks: locks, now: time.Now,
+		id: keys.storeID, files: files, keys: keys, locks: locks, now: time.Now,
 		life: life, end: end,
 		indexes: make(map[string]cachedIndex), settled: make(map[string]bool),
 	}
@@ -56,19 +58,20 @@ func newStore(files, keys *disk, f keysFormat, locks *locker) *Store {
 // Refusals of the classes that identities in files do not protect.
 const (
 	refusePassword = "an identity file on the same disk does not protect a password: whoever has the disk has both; " +
-		"what would is an identity under a passphrase, the OS keyring or a TPM, which come with a later version; until then it is asked for each time"
+		"an identity under a passphrase, the OS keyring or a TPM would; run: sallyport vault keys --passwords passphrase (or keyring, or plugin)"
 	refuseOneTime = "a one-time value is never stored anywhere"
 )
 
 // Capabilities implements vaultstore.Store.
 func (s *Store) Capabilities() vaultstore.Capabilities {
+	refusal := map[abi.Class]string{abi.ClassOneTime: refuseOneTime}
+	if s.passwords == nil {
+		refusal[abi.ClassPassword] = refusePassword
+	}
 	return vaultstore.Capabilities{
-		Name:    "agefile",
-		Classes: storedClasses(),
-		Refusal: map[abi.Class]string{
-			abi.ClassPassword: refusePassword,
-			abi.ClassOneTime:  refuseOneTime,
-		},
+		Name:         "agefile",
+		Classes:      s.classes(),
+		Refusal:      refusal,
 		MaxValue:     MaxValueBytes,
 		CompareSwap:  true,
 		Stages:       true,
@@ -79,9 +82,13 @@ func (s *Store) Capabilities() vaultstore.Capabilities {
 	}
 }
 
-// storedClasses are the classes that have a tree, lowest first.
-func storedClasses() []abi.Class {
-	return []abi.Class{abi.ClassNone, abi.ClassToken, abi.ClassSession}
+// classes are those that have a tree, lowest first.
+func (s *Store) classes() []abi.Class {
+	kept := []abi.Class{abi.ClassNone, abi.ClassToken, abi.ClassSession}
+	if s.passwords != nil {
+		kept = append(kept, abi.ClassPassword)
+	}
+	return kept
 }
 
 // Close waits for the calls that go on, ends their waits for locks, and drops

@@ -27,10 +27,16 @@
 //
 // # Limits
 //
-// The identities are files, readable by the user who runs the host. They
-// protect a copied store, a backup, a synchronised folder. They do not protect
-// from whoever is that user, or has the whole disk; so class 3, the password,
-// is refused here.
+// Unless [InitOptions] names a custody, the identities are files, readable by
+// the user who runs the host. They protect a copied store, a backup, a
+// synchronised folder. They do not protect from whoever is that user, or has
+// the whole disk; so class 3, the password, is kept only where a custody other
+// than a file keeps its identity, which is loaded for as long as someone holds
+// it: see [Store.LoadPasswords].
+//
+// With a custody the identities rest sealed to one that it keeps. It is asked
+// when the store is opened, and no other is tried when it fails. While the
+// store is open the identities are in this process's memory.
 //
 // A store put back as a whole, or an owner's one class with its index, or an
 // owner's marks, is older but whole: that is noticed only against something
@@ -44,6 +50,7 @@
 //
 // # Format
 //
-// FORMAT.md beside this file describes it byte by byte. It is version 1, and
-// every later version of this package opens what this one wrote.
+// FORMAT.md beside this file describes it byte by byte. It is version 1, 2 for
+// keys under a custody, and every later version of this package opens what
+// this one wrote.
 package agefile

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-host/sallyport/vaultstore"
+	"github.com/sallyport-host/sallyport/vaultstore/custody"
 )
 
 // InitOptions says how to make a store.
@@ -23,6 +24,11 @@ type InitOptions struct {
 	RecoveryRecipient string
 	// InsecurePermissions is as in [Options].
 	InsecurePermissions bool
+	// Keys keeps the identity that opens the others; nil leaves them as files.
+	Keys custody.Custody
+	// Passwords keeps the one that opens class 3; nil keeps no passwords. A
+	// file is no custody for them.
+	Passwords custody.Custody
 }
 
 // InitResult is what [Init] made.
@@ -52,6 +58,9 @@ func initialise(ctx context.Context, dir string, o InitOptions, at opener) (Init
 	if err := checkFolders(dir, o.KeysDir); err != nil {
 		return InitResult{}, err
 	}
+	if o.Passwords != nil && o.Passwords.Kind() == custody.File {
+		return InitResult{}, fmt.Errorf("%w: %s", vaultstore.ErrClass, refusePassword)
+	}
 	result, err := recovery(o)
 	if err != nil {
 		return InitResult{}, err
@@ -80,7 +89,7 @@ func initialise(ctx context.Context, dir string, o InitOptions, at opener) (Init
 	}
 	defer releaseKeys()
 	result.StoreID = strings.ToLower(rand.Text())
-	return result, populate(files, keys, result)
+	return result, populate(ctx, files, keys, result, o)
 }
 
 // recovery settles the recovery recipient, generating one when none is given.
@@ -98,21 +107,20 @@ func recovery(o InitOptions) (InitResult, error) {
 
 // populate fills two empty folders. The store's format file is what makes it
 // a store; the keys know of it from before until after.
-func populate(files, keys *disk, r InitResult) error {
+func populate(ctx context.Context, files, keys *disk, r InitResult, o InitOptions) error {
 	if err := checkVirgin(files, keys); err != nil {
 		return err
 	}
 	files.sweep(".")
 	keys.sweep(".")
-	if err := makeHostKey(keys); err != nil {
+	if err := removeAll(keys, pendingFormatFile, hostKeyFile); err != nil { // of an Init that was cut short
 		return err
 	}
-	if err := keys.remove(pendingFormatFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := makeKeys(ctx, keys, r, o); err != nil {
 		return err
 	}
-	err := writeFormat(keys, pendingFormatFile, keysFormat{
-		Format: keysFormatName, Version: formatVersion, StoreID: r.StoreID, Recovery: []string{r.RecoveryRecipient},
-	})
+	f := newKeysFormat(r.StoreID, []string{r.RecoveryRecipient}, kindOf(o.Keys, custody.File), kindOf(o.Passwords, ""))
+	err := writeFormat(keys, pendingFormatFile, f)
 	if err != nil {
 		return err
 	}
@@ -149,18 +157,35 @@ func checkVirgin(files, keys *disk) error {
 	return err
 }
 
-// makeHostKey makes the host's identity, unless an Init that was cut short
-// made it.
-func makeHostKey(keys *disk) error {
-	have, err := keys.exists(hostKeyFile)
-	if have || err != nil {
+// makeKeys has the custodies make theirs, and makes the host's identity.
+func makeKeys(ctx context.Context, keys *disk, r InitResult, o InitOptions) error {
+	b, err := makeBox(ctx, keys, r.StoreID, custody.Keys, o.Keys)
+	if err != nil {
 		return err
+	}
+	if o.Passwords != nil {
+		if _, err := makeBox(ctx, keys, r.StoreID, custody.Passwords, o.Passwords); err != nil {
+			return err
+		}
 	}
 	id, err := generateIdentity()
 	if err != nil {
 		return err
 	}
-	return keys.createNew(hostKeyFile, id.file("the host identity of a sallyport vault: never share it"))
+	data, err := b.seal(id, "", hostKind)
+	if err != nil {
+		return err
+	}
+	return keys.createNew(hostKeyFile, data)
+}
+
+func removeAll(d *disk, names ...string) error {
+	for _, name := range names {
+		if err := d.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeRoot makes a folder, if need be, and opens it.

@@ -24,6 +24,7 @@ const (
 	pendingExt    = ".key-pending"
 	recipientsExt = ".recipients"
 	marksKind     = "marks" // a kind is this or a class's component
+	hostKind      = "host"  // of the host's identity, which is no owner's
 )
 
 const hostKeyInfo = "sallyport/vault/v1/host-key/"
@@ -34,13 +35,14 @@ type keyring struct {
 	fs       *disk
 	storeID  string
 	recovery []string // recipients
+	box      box      // how the identities rest
 
 	mu      sync.Mutex
 	sealers map[string]*sealer // by path of the identity
 }
 
-func newKeyring(d *disk, format keysFormat) *keyring {
-	return &keyring{fs: d, storeID: format.StoreID, recovery: format.Recovery, sealers: make(map[string]*sealer)}
+func newKeyring(d *disk, storeID string, recovery []string, b box) *keyring {
+	return &keyring{fs: d, storeID: storeID, recovery: recovery, box: b, sealers: make(map[string]*sealer)}
 }
 
 func (k *keyring) base(owner, kind string) string {
@@ -55,7 +57,7 @@ func (k *keyring) load(owner, kind string) (*sealer, error) {
 	if s := k.sealers[base]; s != nil {
 		return s, nil
 	}
-	id, err := readIdentity(k.fs, base+keyExt)
+	id, err := k.read(base+keyExt, owner, kind)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -73,17 +75,18 @@ func (k *keyring) load(owner, kind string) (*sealer, error) {
 	return s, err
 }
 
-func readIdentity(keys *disk, name string) (identity, error) {
-	data, err := keys.read(name, maxKeyFile)
+// read reads the identity of an owner's kind in the file name.
+func (k *keyring) read(name, owner, kind string) (identity, error) {
+	data, err := k.fs.read(name, maxKeyFile)
 	if err != nil {
 		return identity{}, err
 	}
 	defer clear(data)
-	return parseIdentity(data, keys.path(name))
+	return k.box.open(data, owner, kind, k.fs.path(name))
 }
 
-// readRecipients reads the list beside an identity: its own first, then at
-// least one for recovery.
+// readRecipients reads the list beside an identity: its own first, then those
+// for recovery, of which only a keyring of passwords has none.
 func (k *keyring) readRecipients(name string, id identity) ([]age.Recipient, error) {
 	where := k.fs.path(name)
 	data, err := k.fs.read(name, maxKeyFile)
@@ -94,7 +97,7 @@ func (k *keyring) readRecipients(name string, id identity) ([]age.Recipient, err
 		return nil, err
 	}
 	lines := contentLines(data)
-	if len(lines) < 2 {
+	if len(lines) < 1+min(1, len(k.recovery)) {
 		return nil, fmt.Errorf("%w: %s names no recovery recipient", vaultstore.ErrTampered, where)
 	}
 	if lines[0] != id.recipient() {
@@ -119,7 +122,7 @@ func (k *keyring) readRecipients(name string, id identity) ([]age.Recipient, err
 // pending returns the identity that an interrupted first write left, ok false
 // when there is none.
 func (k *keyring) pending(owner, kind string) (id identity, ok bool, err error) {
-	id, err = readIdentity(k.fs, k.base(owner, kind)+pendingExt)
+	id, err = k.read(k.base(owner, kind)+pendingExt, owner, kind)
 	if errors.Is(err, fs.ErrNotExist) {
 		return identity{}, false, nil
 	}
@@ -132,8 +135,11 @@ func (k *keyring) stage(owner, kind string) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	base := k.base(owner, kind)
-	return id, k.fs.createNew(base+pendingExt, id.file("the identity of a sallyport vault: never share it"))
+	data, err := k.box.seal(id, owner, kind)
+	if err != nil {
+		return identity{}, err
+	}
+	return id, k.fs.createNew(k.base(owner, kind)+pendingExt, data)
 }
 
 // list writes the recipients beside a pending identity and returns its
@@ -182,17 +188,17 @@ func (k *keyring) settle(owner, kind string) error {
 
 // hostKey derives 32 bytes from the host's identity.
 func (k *keyring) hostKey(label string) ([]byte, error) {
-	id, err := readHostIdentity(k.fs)
+	id, err := k.hostIdentity()
 	if err != nil {
 		return nil, err
 	}
 	return hkdf.Key(sha256.New, []byte(id.use().String()), []byte(k.storeID), hostKeyInfo+label, 32)
 }
 
-func readHostIdentity(keys *disk) (identity, error) {
-	id, err := readIdentity(keys, hostKeyFile)
+func (k *keyring) hostIdentity() (identity, error) {
+	id, err := k.read(hostKeyFile, "", hostKind)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: %s is gone; restore it from a backup", vaultstore.ErrSealed, keys.path(hostKeyFile))
+		err = fmt.Errorf("%w: %s is gone; restore it from a backup", vaultstore.ErrSealed, k.fs.path(hostKeyFile))
 	}
 	return id, err
 }

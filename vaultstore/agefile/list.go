@@ -136,6 +136,9 @@ func (s *Store) walk(dir string, depth int, found func(name string) error) (faul
 // readAddress returns the address of a file that no index has, if it is
 // authentic and lies where it belongs.
 func (s *Store) readAddress(t *tree, name string) (vaultstore.Address, error) {
+	if t.seal == nil {
+		return vaultstore.Address{}, fmt.Errorf("%s: %w", s.files.path(name), t.sealed)
+	}
 	data, err := s.files.read(name, maxSecretFile)
 	if err != nil {
 		return vaultstore.Address{}, err

@@ -85,7 +85,7 @@ func (s *Store) RaiseMark(ctx context.Context, owner, name string, to uint64) er
 }
 
 func (s *Store) raiseMark(ctx context.Context, owner, name string, to uint64) error {
-	seal, err := s.ensureIdentity(owner, marksKind, marksPath(owner), func(seal *sealer, first bool) error {
+	seal, err := s.ensureIdentity(s.keys, owner, marksKind, marksPath(owner), func(seal *sealer, first bool) error {
 		if first {
 			return s.writeMarks(owner, seal, marks{})
 		}

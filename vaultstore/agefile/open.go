@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport-host/sallyport/vaultstore"
+	"github.com/sallyport-host/sallyport/vaultstore/custody"
 )
 
 // Options says what store to open.
@@ -24,6 +25,9 @@ type Options struct {
 	// them belong to this user and are closed to others. On systems other
 	// than Unix only symbolic links are refused in the first place.
 	InsecurePermissions bool
+	// Custodies are those that the program offers. The store's own
+	// configuration names which of them it needs; files need none.
+	Custodies custody.Set
 	// LockWait bounds the wait for another process, where the context does
 	// not end sooner. The default is DefaultLockWait.
 	LockWait time.Duration
@@ -61,21 +65,11 @@ func openDisk(at opener, dir string, insecure bool) (*disk, error) {
 }
 
 func open(ctx context.Context, o Options, at opener) (*Store, error) {
-	if err := ctx.Err(); err != nil {
+	files, keys, format, err := openFolders(ctx, o, at)
+	if err != nil {
 		return nil, err
 	}
-	if err := checkFolders(o.Dir, o.KeysDir); err != nil {
-		return nil, err
-	}
-	files, err := openDisk(at, o.Dir, o.InsecurePermissions)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	keys, kerr := openDisk(at, o.KeysDir, o.InsecurePermissions)
-	if kerr != nil && !errors.Is(kerr, fs.ErrNotExist) {
-		return nil, errors.Join(kerr, closeAll(files))
-	}
-	format, err := match(o, files, keys)
+	ring, err := openRing(ctx, keys, format, o.Custodies)
 	if err == nil {
 		err = files.makeLocks()
 	}
@@ -83,7 +77,45 @@ func open(ctx context.Context, o Options, at opener) (*Store, error) {
 		_ = closeAll(files, keys)
 		return nil, err
 	}
-	return newStore(files, keys, format, newLocker(filepath.Join(o.Dir, locksDir), o.LockWait)), nil
+	s := newStore(files, ring, newLocker(filepath.Join(o.Dir, locksDir), o.LockWait))
+	if format.kind(custody.Passwords) != "" {
+		s.passwords = &passwords{fs: keys, format: format, offered: o.Custodies}
+	}
+	return s, nil
+}
+
+// openRing has the identities opened that all but passwords need.
+func openRing(ctx context.Context, keys *disk, f keysFormat, offered custody.Set) (*keyring, error) {
+	b, err := loadBox(ctx, keys, f, custody.Keys, offered)
+	if err != nil {
+		return nil, err
+	}
+	ring := newKeyring(keys, f.StoreID, f.Recovery, b)
+	_, err = ring.hostIdentity()
+	return ring, err
+}
+
+// openFolders opens the two folders of a store whose formats match.
+func openFolders(ctx context.Context, o Options, at opener) (files, keys *disk, f keysFormat, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, f, err
+	}
+	if err := checkFolders(o.Dir, o.KeysDir); err != nil {
+		return nil, nil, f, err
+	}
+	files, err = openDisk(at, o.Dir, o.InsecurePermissions)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, f, err
+	}
+	keys, kerr := openDisk(at, o.KeysDir, o.InsecurePermissions)
+	if kerr != nil && !errors.Is(kerr, fs.ErrNotExist) {
+		return nil, nil, f, errors.Join(kerr, closeAll(files))
+	}
+	if f, err = match(o, files, keys); err != nil {
+		_ = closeAll(files, keys)
+		return nil, nil, f, err
+	}
+	return files, keys, f, nil
 }
 
 // match reads the formats of a store and its keys, either of which may be nil,
@@ -119,8 +151,7 @@ func match(o Options, files, keys *disk) (kf keysFormat, err error) {
 			return kf, err
 		}
 	}
-	_, err = readHostIdentity(keys)
-	return kf, err
+	return kf, nil
 }
 
 // have reads a format; only fs.ErrNotExist means that there is none.

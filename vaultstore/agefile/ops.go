@@ -26,6 +26,9 @@ func (s *Store) Get(ctx context.Context, a vaultstore.Address) (vaultstore.Entry
 	if err == nil && !p.live() {
 		err = vaultstore.ErrNotFound
 	}
+	if err == nil {
+		err = p.unopened()
+	}
 	if err != nil {
 		return vaultstore.Entry{}, fail(err)
 	}
@@ -73,6 +76,9 @@ func (s *Store) Put(ctx context.Context, e vaultstore.Entry, expect uint64) (uin
 func (s *Store) put(ctx context.Context, e vaultstore.Entry, expect uint64) (uint64, error) {
 	p, err := s.locate(e.Address)
 	if err != nil {
+		return 0, err
+	}
+	if err := p.unopened(); err != nil {
 		return 0, err
 	}
 	next, err := vaultstore.Apply(s.Capabilities(), p.entry(), e, expect)
@@ -132,6 +138,9 @@ func (s *Store) delete(ctx context.Context, a vaultstore.Address, expect uint64)
 		if expect == vaultstore.AnyGeneration && damaged(err) {
 			return s.forget(ctx, a, err)
 		}
+		return err
+	}
+	if err := p.unopened(); err != nil {
 		return err
 	}
 	tombstone, err := vaultstore.ApplyDelete(p.entry(), expect)

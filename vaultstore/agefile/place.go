@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/vaultstore"
 )
 
@@ -75,7 +76,7 @@ func (s *Store) hides(f unread, p *place) (bool, error) {
 	if !p.live() {
 		return true, f.err
 	}
-	order := storedClasses()
+	order := []abi.Class{abi.ClassNone, abi.ClassToken, abi.ClassSession, abi.ClassPassword}
 	if slices.Index(order, f.class) < slices.Index(order, p.best.tree.class) {
 		return false, nil
 	}
@@ -139,6 +140,13 @@ func (s *Store) readSlot(t *tree, a vaultstore.Address, known uint64) (slot, err
 		return slot{}, fmt.Errorf("%w: %s; restore the vault from a backup", vaultstore.ErrMissing, s.files.path(name))
 	case err != nil:
 		return slot{}, err
+	}
+	if t.seal == nil {
+		sl, err := t.sealedSlot(slot{tree: t, entry: vaultstore.Entry{Address: a, Class: t.class}, digest: sha256.Sum256(data)}, rec)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", s.files.path(name), err)
+		}
+		return sl, err
 	}
 	sl, err := s.openSlot(t, a, data)
 	if err != nil {
@@ -236,6 +244,9 @@ func (s *Store) record(t *tree, a vaultstore.Address, r record) error {
 // wraps ErrUnknownOutcome means that the file may stand; any other that
 // nothing changed.
 func (s *Store) write(t *tree, e vaultstore.Entry, st state) (slot, error) {
+	if t.seal == nil {
+		return slot{}, t.sealed
+	}
 	body, err := encodeEnvelope(s.id, e, st, s.now())
 	if err != nil {
 		return slot{}, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-host/sallyport/abi"
 	"github.com/sallyport-host/sallyport/vaultstore"
+	"github.com/sallyport-host/sallyport/vaultstore/protect"
 )
 
 const (
@@ -53,9 +54,15 @@ func newSealer(id *age.X25519Identity, recipients []age.Recipient) (*sealer, err
 		return nil, err
 	}
 	return &sealer{
-		seal: func(b binding, body []byte) ([]byte, error) { return seal(recipients, key, b, body) },
-		open: func(b binding, ciphertext []byte) ([]byte, error) {
-			return unseal(id, key, func([]byte) (binding, error) { return b, nil }, ciphertext)
+		seal: func(b binding, body []byte) (sealed []byte, err error) {
+			protect.Do(func() { sealed, err = seal(recipients, key, b, body) })
+			return sealed, err
+		},
+		open: func(b binding, ciphertext []byte) (body []byte, err error) {
+			protect.Do(func() {
+				body, err = unseal(id, key, func([]byte) (binding, error) { return b, nil }, ciphertext)
+			})
+			return body, err
 		},
 		openClaimed: func(claim func([]byte) (binding, error), ciphertext []byte) ([]byte, error) {
 			return unseal(id, key, claim, ciphertext)

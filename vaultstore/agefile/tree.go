@@ -14,9 +14,11 @@ import (
 // tree is one owner's files of one class, with its index as last read or
 // written.
 type tree struct {
-	class abi.Class
-	seal  *sealer
-	index *index
+	class  abi.Class
+	seal   *sealer // of the files; nil when it is not to be had
+	sealed error   // why seal is nil
+	index  *index
+	ixSeal *sealer // of the index: another one where the files are passwords
 }
 
 // unread is a tree that is there and cannot be read.
@@ -29,7 +31,7 @@ type unread struct {
 // be read is left out, and told beside the others: losing the sessions'
 // identity must not take the tokens along.
 func (s *Store) trees(owner string) (trees []*tree, faults []unread) {
-	for _, class := range storedClasses() {
+	for _, class := range s.classes() {
 		t, err := s.tree(owner, class)
 		switch {
 		case err != nil:
@@ -38,12 +40,25 @@ func (s *Store) trees(owner string) (trees []*tree, faults []unread) {
 			trees = append(trees, t)
 		}
 	}
+	if s.passwords == nil {
+		if f, stray := s.strayPasswords(owner); stray {
+			faults = append(faults, f)
+		}
+	}
 	return trees, faults
+}
+
+// indexKind is the kind whose identity a class's index is sealed to.
+func indexKind(class abi.Class) string {
+	if class == abi.ClassPassword {
+		return passwordIndexKind
+	}
+	return classComponent(class)
 }
 
 // tree returns nil when the owner never stored anything of the class.
 func (s *Store) tree(owner string, class abi.Class) (*tree, error) {
-	kind := classComponent(class)
+	kind := indexKind(class)
 	seal, err := s.keys.load(owner, kind)
 	if err != nil {
 		return nil, err
@@ -59,12 +74,19 @@ func (s *Store) tree(owner string, class abi.Class) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{class: class, seal: seal, index: ix}, nil
+	t := &tree{class: class, seal: seal, index: ix, ixSeal: seal}
+	if class == abi.ClassPassword {
+		t.seal, t.sealed = s.passwordSealer(owner)
+	}
+	return t, nil
 }
 
 // checkUnused tells a kind that was never used, or whose first write was cut
 // short before it had anything, from one that lost its identity.
 func (s *Store) checkUnused(owner, kind string, pending bool) (err error) {
+	if kind == passwordKind || kind == passwordIndexKind {
+		return s.checkPasswordsUnused(owner, kind, pending)
+	}
 	used, place := false, path.Join(ownerDir(owner), kind)
 	switch {
 	case kind == marksKind:
@@ -107,9 +129,9 @@ func (s *Store) readIndex(owner string, class abi.Class, seal *sealer) (*index, 
 // wayOn says what helps where an index is lost or damaged: without it nothing
 // tells which of the tree's files were put back or taken away.
 func (s *Store) wayOn(owner string, class abi.Class) string {
-	kind := classComponent(class)
+	kind := indexKind(class)
 	return fmt.Sprintf("restore the vault from a backup; or, to give up what this owner has stored of class %s and nothing else, move both %s and %s away",
-		kind, s.files.path(classDir(owner, class)), s.keys.fs.path(s.keys.base(owner, kind)+keyExt))
+		classComponent(class), s.files.path(classDir(owner, class)), s.keys.fs.path(s.keys.base(owner, kind)+keyExt))
 }
 
 func (s *Store) openIndex(owner string, class abi.Class, seal *sealer, data []byte) (*index, error) {
@@ -133,7 +155,7 @@ func (s *Store) writeIndex(t *tree, ix *index) error {
 	if err != nil {
 		return err
 	}
-	data, err := t.seal.seal(indexBinding(ix.owner, ix.class), body)
+	data, err := t.ixSeal.seal(indexBinding(ix.owner, ix.class), body)
 	if err != nil {
 		return err
 	}
@@ -188,10 +210,15 @@ func (s *Store) settleIndex(t *tree) error {
 // ensureTree returns the tree that a put writes to, with a new identity the
 // first time. The caller holds the owner's lock.
 func (s *Store) ensureTree(owner string, class abi.Class) (*tree, error) {
+	if class == abi.ClassPassword {
+		if err := s.ensurePasswords(owner); err != nil {
+			return nil, err
+		}
+	}
 	anchor := indexPath(owner, class)
-	_, err := s.ensureIdentity(owner, classComponent(class), anchor, func(seal *sealer, first bool) error {
+	_, err := s.ensureIdentity(s.keys, owner, indexKind(class), anchor, func(seal *sealer, first bool) error {
 		if first {
-			return s.writeIndex(&tree{class: class, seal: seal}, newIndex(owner, class, 1))
+			return s.writeIndex(&tree{class: class, ixSeal: seal}, newIndex(owner, class, 1))
 		}
 		_, err := s.readIndex(owner, class, seal)
 		return err
@@ -202,19 +229,20 @@ func (s *Store) ensureTree(owner string, class abi.Class) (*tree, error) {
 	return s.tree(owner, class)
 }
 
-// ensureIdentity makes the identity of an owner's kind unless it is there.
+// ensureIdentity makes the identity of an owner's kind in ring unless it is
+// there.
 // anchor is the file that goes with it for good; prove writes the first one,
 // or checks that the one that an interrupted first write left opens. The
 // caller holds the owner's lock.
-func (s *Store) ensureIdentity(owner, kind, anchor string, prove func(seal *sealer, first bool) error) (*sealer, error) {
-	seal, err := s.keys.load(owner, kind)
+func (s *Store) ensureIdentity(ring *keyring, owner, kind, anchor string, prove func(seal *sealer, first bool) error) (*sealer, error) {
+	seal, err := ring.load(owner, kind)
 	if err != nil {
 		return nil, err
 	}
 	if seal != nil {
 		return seal, s.settleOnce(owner, kind)
 	}
-	id, pending, err := s.keys.pending(owner, kind)
+	id, pending, err := ring.pending(owner, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -222,11 +250,11 @@ func (s *Store) ensureIdentity(owner, kind, anchor string, prove func(seal *seal
 		return nil, err
 	}
 	if !pending {
-		if id, err = s.keys.stage(owner, kind); err != nil {
+		if id, err = ring.stage(owner, kind); err != nil {
 			return nil, err
 		}
 	}
-	if seal, err = s.keys.list(owner, kind, id); err != nil {
+	if seal, err = ring.list(owner, kind, id); err != nil {
 		return nil, err
 	}
 	anchored, err := s.files.exists(anchor)
@@ -241,7 +269,7 @@ func (s *Store) ensureIdentity(owner, kind, anchor string, prove func(seal *seal
 			return nil, err
 		}
 	}
-	if err := s.keys.promote(owner, kind, seal); err != nil {
+	if err := ring.promote(owner, kind, seal); err != nil {
 		return nil, err
 	}
 	return seal, s.settleOnce(owner, kind)

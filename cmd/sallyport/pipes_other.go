@@ -2,6 +2,4 @@
 
 package main
 
-func protectMemory() {}
-
 func ignoreClosedPipes() {}

@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package protect
+
+func undumpable() error { return nil }
