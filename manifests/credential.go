@@ -29,7 +29,7 @@ func (p *parser) options(n node) {
 		for _, value := range at.get("enum").items() {
 			option.Enum = append(option.Enum, p.scalar(value, option.Type))
 		}
-		if looksSecret(name) {
+		if looksSecret(name) && !p.upstream {
 			p.warn("%s: an option is shown and logged; a secret is a credential", at.pointer)
 		}
 		o.Names = append(o.Names, name)
@@ -245,7 +245,7 @@ func (p *parser) class(n node, c *Credential) {
 		only("access", !slices.Equal(c.Access, []abi.Access{abi.AccessUse}), "a one-time code has access use alone")
 	}
 	reveals := slices.Equal(c.Access, []abi.Access{abi.AccessReveal})
-	if !n.get("send_to").there && !reveals && n.isObject() {
+	if !n.get("send_to").there && !reveals && n.isObject() && !p.upstream {
 		p.add(n.pointer, `"send_to" is missing`, "list the places where the credential may go: it goes nowhere else")
 	}
 }

@@ -56,6 +56,8 @@ type parser struct {
 	meta   *meta
 	root   node
 	m      *Manifest
+
+	upstream bool // the credentials are derived: nobody has said where they go
 }
 
 func (p *parser) warn(format string, args ...any) {
@@ -109,9 +111,17 @@ func (p *parser) ours() error {
 	if err := p.meta.checkOurs(ours, &p.faultList); err != nil {
 		return err
 	}
-	p.options(p.root.get("options_schema"))
+	credentials, options := p.root.get("credentials_schema"), p.root.get("options_schema")
+	if p.upstream = p.isUpstream(); p.upstream {
+		derived, settings := p.derive()
+		credentials = derived
+		if !options.there {
+			options = settings
+		}
+	}
+	p.options(options)
 	p.egress(p.root.get("egress"))
-	p.credentials(p.root.get("credentials_schema"))
+	p.credentials(credentials)
 	p.modules(p.root.get("modules"))
 	p.limits(p.root.get("limits"))
 	p.coverage()
@@ -158,7 +168,7 @@ func (p *parser) limits(n node) {
 func (p *parser) notRunnable() string {
 	const declare = "add credentials_schema, which says where each credential may go, with egress and modules"
 	ours := slices.ContainsFunc(ourMembers(), func(name string) bool { return p.root.get(name).there })
-	upstream := p.root.get("setup").get("credential_capture").there && !p.root.get("credentials_schema").there
+	upstream := p.root.get("setup").get("credential_capture").there && p.upstream
 	switch {
 	case p.m.Modules[abi.RoleCollector].Path != "" && !upstream:
 		return ""
