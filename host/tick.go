@@ -14,7 +14,7 @@ import (
 const (
 	// sliceTime is what a slice is to take. Garbage collection waits that
 	// long for a guest, and so does another run where there is no free core.
-	sliceTime = time.Millisecond
+	sliceTime = 500 * time.Microsecond
 	// maxFuel and minFuel bound what a slice gets: the one, so that code that
 	// begins to miss the caches, forty times as slow, is back within some
 	// milliseconds, the other, so that it gets on at all. A tick takes some
@@ -25,7 +25,7 @@ const (
 	quickTurn = 5 * time.Microsecond
 	// sleepEvery and shortSleep are how often, in slices, a guest sleeps for
 	// the network to be looked at, and for how long.
-	sleepEvery = 4
+	sleepEvery = 16
 	shortSleep = 20 * time.Microsecond
 )
 

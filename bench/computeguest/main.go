@@ -41,7 +41,7 @@ var sink int
 
 func hash() {
 	block := make([]byte, 1<<20)
-	for range 3 {
+	for range 12 {
 		sum := sha256.Sum256(block)
 		copy(block, sum[:])
 	}
@@ -60,7 +60,7 @@ func decode() {
 	for i := range 600 {
 		all = append(all, contact{i, fmt.Sprint("Name ", i), []string{"a@example.com", "b@example.com"}, strings.Repeat("note \"x\" ", 6)})
 	}
-	for range 3 {
+	for range 12 {
 		text, _ := json.Marshal(all)
 		var back []contact
 		_ = json.Unmarshal(text, &back)
@@ -70,7 +70,7 @@ func decode() {
 
 func mix() {
 	words := map[string]int{}
-	for i := range 40_000 {
+	for i := range 160_000 {
 		words[fmt.Sprintf("word%d", i*7919%5003)] += i
 	}
 	keys := make([]string, 0, len(words))
@@ -79,7 +79,7 @@ func mix() {
 	}
 	sort.Strings(keys)
 	text := strings.Join(keys, " ")
-	for range 10 {
+	for range 40 {
 		sink += len(strings.Fields(strings.ToUpper(text)))
 	}
 }
