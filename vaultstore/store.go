@@ -80,7 +80,8 @@ type Store interface {
 	// knows of it, so that the address is of use again.
 	Delete(ctx context.Context, a Address, expect uint64) error
 
-	// List yields what an owner has stored, as it stood at one moment,
+	// List yields what an owner has stored, as it stood at one moment (a
+	// remote store: each entry at one moment of its own),
 	// ordered by [Address.Compare], deleted addresses left out. What can be
 	// read comes first; an error ends the sequence. The loop's body may call
 	// the store. A password whose identity is not loaded comes without stages:
