@@ -333,9 +333,9 @@ func TestCloseGivesUpWithoutPullingTheRugAway(t *testing.T) {
 	<-ended
 }
 
-// TestDebugSectionsAreNotParsed runs a guest that traps and whose DWARF would
+// TestHostileDebugSections runs a guest that traps and whose DWARF would
 // break a reader that trusts it.
-func TestDebugSectionsAreNotParsed(t *testing.T) {
+func TestHostileDebugSections(t *testing.T) {
 	w := newWorld(t)
 	w.store("TOKEN", canary, abi.ClassToken)
 	m := wasmtest.New(1)

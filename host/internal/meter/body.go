@@ -13,6 +13,7 @@ type body struct {
 	r      *wasmbin.Reader
 	out    []byte // the code so far
 	copied int    // how far the original is in out
+	at     int    // where the original is in the code section
 	frames []frame
 	segs   []segment
 
@@ -84,6 +85,7 @@ func (w *rewriter) rewriteCode() error {
 			if r.Err != nil {
 				return r.Err
 			}
+			b.at = at
 			if err := b.rewrite(i, &wasmbin.Reader{B: code, Base: r.Base + at}); err != nil {
 				return fmt.Errorf("function %d: %w", w.m.ImportedFuncs+i, err)
 			}
@@ -95,11 +97,14 @@ func (w *rewriter) rewriteCode() error {
 
 // finishCode appends the helpers if they are used, and puts the count first.
 func (w *rewriter) finishCode(n int) {
+	w.end = len(w.code)
 	if w.usesBulk {
 		n += 2
 		w.code = w.appendHelpers(w.code)
 	}
-	w.code = append(u32(make([]byte, 0, len(w.code)+5), uint32(n)), w.code...)
+	count := u32(make([]byte, 0, len(w.code)+5), uint32(n))
+	w.before = len(count)
+	w.code = append(count, w.code...)
 }
 
 // rewrite appends defined function i, which r has, to the code.
@@ -116,7 +121,11 @@ func (b *body) rewrite(i int, r *wasmbin.Reader) error {
 	b.segs = append(b.segs[:0], segment{at: -1, cost: costSimple + b.locals/8})
 	b.scratch, b.bulk, b.calls, b.headed, b.merges = uint32(b.locals), false, false, false, 0
 	b.seg, b.fresh, b.unchecked = 0, false, 0
+	row := w.moved
 	for r.Err == nil && len(b.frames) > 0 {
+		if b.at+r.At >= w.nextLine {
+			b.reached(b.at + r.At)
+		}
 		b.instruction()
 	}
 	if r.Err == nil && r.At != len(r.B) {
@@ -131,6 +140,7 @@ func (b *body) rewrite(i int, r *wasmbin.Reader) error {
 	}
 	b.flush(len(r.B))
 	b.assemble(groups, declared)
+	w.settle(row, len(w.code)-len(b.out))
 	return nil
 }
 

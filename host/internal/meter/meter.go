@@ -32,6 +32,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sallyport-host/sallyport/host/internal/lines"
 	"github.com/sallyport-host/sallyport/host/internal/wasmbin"
 )
 
@@ -43,7 +44,7 @@ const (
 
 // Version changes whenever the same module would be rewritten otherwise, or
 // another module be refused.
-const Version = 1
+const Version = 2
 
 // The bounds on code, beyond those of wasmbin.
 const (
@@ -74,6 +75,12 @@ type rewriter struct {
 	fill, copy uint32 // appended functions, which work in pieces
 	usesBulk   bool
 	code       []byte // the code section's content
+
+	lines    lines.Table // of the source; rows before moved have their new offsets
+	moved    int
+	nextLine int // the offset of the next row in the code as it came
+	before   int // bytes of the code section before the functions
+	end      int // where the module's own functions end, from there
 }
 
 // Rewrite returns module, which m was read of, with a meter in it.

@@ -7,10 +7,11 @@ import (
 )
 
 // rewrite writes the sections one by one, and those that the module lacks
-// where they belong. Of the custom ones only names are kept: nothing else is
-// read by the engine.
+// where they belong. Of the custom ones names are kept, and of the lines as
+// much as could be read: the guest's own debug sections are not.
 func (w *rewriter) rewrite() error {
 	w.out = append(w.out, w.module[:8]...)
+	w.readLines()
 	if err := w.rewriteCode(); err != nil { // first: it says what the others need
 		return err
 	}
@@ -35,6 +36,7 @@ func (w *rewriter) rewrite() error {
 		}
 	}
 	w.names()
+	w.putLines()
 	return nil
 }
 
