@@ -1,6 +1,6 @@
 package lines
 
-import "slices"
+import "bytes"
 
 // header reads a unit's header as far as its program, and reports whether
 // that can be run.
@@ -74,7 +74,8 @@ func (p *program) names5(r *reader) {
 	var dirs [][]byte
 	p.entries(r, func(e entry) bool {
 		dirs = append(dirs, e.path)
-		return len(dirs) <= MaxFiles
+		p.named++
+		return p.named <= MaxFiles
 	})
 	if len(dirs) > 0 {
 		dirs[0] = nil
@@ -100,6 +101,10 @@ func (p *program) entries(r *reader, each func(entry) bool) {
 	for range r.u8() {
 		content, form := r.uleb(), r.uleb()
 		fields = append(fields, field{content, form})
+	}
+	if len(fields) == 0 { // any number of entries would take no bytes
+		r.bad = r.bad || r.uleb() > 0
+		return
 	}
 	for n := r.uleb(); n > 0 && r.more(); n-- {
 		var e entry
@@ -157,7 +162,7 @@ func (p *program) at(r *reader, strings []byte) []byte {
 	}
 	s := strings[from:]
 	s = s[:min(len(s), 4096)]
-	if i := slices.Index(s, 0); i >= 0 {
+	if i := bytes.IndexByte(s, 0); i >= 0 {
 		s = s[:i]
 	}
 	return s

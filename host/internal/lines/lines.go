@@ -22,6 +22,7 @@
 package lines
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 )
@@ -30,7 +31,7 @@ import (
 const (
 	MaxBytes = 16 << 20 // of a section
 	MaxRows  = 1 << 20
-	MaxFiles = 1 << 16 // named in all tables
+	MaxFiles = 1 << 16 // and folders, named in all tables
 	MaxName  = 200     // bytes of a file's name: its end
 	maxLine  = 1 << 24
 )
@@ -159,7 +160,7 @@ func (r *reader) uleb() uint64 { u, _ := r.leb(); return u }
 
 // text reads up to the next zero byte.
 func (r *reader) text() []byte {
-	i := slices.Index(r.b, 0)
+	i := bytes.IndexByte(r.b, 0)
 	if i < 0 {
 		r.bad, r.b = true, nil
 		return nil
