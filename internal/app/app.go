@@ -55,7 +55,10 @@ type App struct {
 	// Sinks opens what --out names as SCHEME:PATH, by scheme. The program's
 	// main fills it in: such a sink brings a database with it.
 	Sinks map[string]OpenSink
-	Now   func() time.Time
+	// ReadProfile reads a browser's profile, which is a database; nil reads
+	// none.
+	ReadProfile OpenProfile
+	Now         func() time.Time
 	// Browse opens an address in the owner's browser; nil is the system's.
 	Browse func(ctx context.Context, address string) error
 	// Program is how a command line that repeats this one begins: the name
