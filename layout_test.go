@@ -89,22 +89,25 @@ const (
 // the longest prefix, and may import its own and those named. Nothing is said
 // of a layer that is not named: it is refused.
 var layers = map[string][]string{
-	"abi":           {},
-	leaf:            {},
-	testLeaf:        {"abi"},
-	"manifests":     {leaf, "abi"},
-	"vaultstore":    {leaf, "abi"},
-	"capabilities":  {leaf, "abi", "manifests", "vaultstore"},
-	"host/internal": {leaf, "abi", "manifests", "vaultstore", "capabilities"},
-	"host":          {leaf, "abi", "manifests", "vaultstore", "capabilities", "host/internal"},
-	"internal":      {leaf, "abi", "manifests", "vaultstore", "capabilities", "host"},
-	"sinks":         {leaf, "abi", "manifests", "capabilities", "host"}, // heavy: the CLI's main names them, nobody else
-	"cmd":           {leaf, "abi", "manifests", "vaultstore", "capabilities", "host", "internal", "sinks"},
-	"guest-sdk/go":  {},
-	"examples":      {"guest-sdk/go"},
-	"e2e":           {"abi", "manifests", "vaultstore", "capabilities", "host", "guest-sdk/go", "examples"},
-	"bench":         {testLeaf, "abi", "manifests", "vaultstore", "capabilities", "host", "sinks", "guest-sdk/go", "examples"},
-	"scripts":       {},
+	"abi":        {},
+	leaf:         {},
+	testLeaf:     {"abi"},
+	"manifests":  {leaf, "abi"},
+	"vaultstore": {leaf, "abi"},
+	// Heavy: the CLI's main names it, nobody else.
+	"vaultstore/openbao":           {"abi", "vaultstore"},
+	"vaultstore/openbao/vaulttest": {"abi", "vaultstore", "vaultstore/openbao"},
+	"capabilities":                 {leaf, "abi", "manifests", "vaultstore"},
+	"host/internal":                {leaf, "abi", "manifests", "vaultstore", "capabilities"},
+	"host":                         {leaf, "abi", "manifests", "vaultstore", "capabilities", "host/internal"},
+	"internal":                     {leaf, "abi", "manifests", "vaultstore", "capabilities", "host"},
+	"sinks":                        {leaf, "abi", "manifests", "capabilities", "host"}, // heavy: the CLI's main names them, nobody else
+	"cmd":                          {leaf, "abi", "manifests", "vaultstore", "capabilities", "host", "internal", "sinks", "vaultstore/openbao"},
+	"guest-sdk/go":                 {},
+	"examples":                     {"guest-sdk/go"},
+	"e2e":                          {"abi", "manifests", "vaultstore", "capabilities", "host", "guest-sdk/go", "examples"},
+	"bench":                        {testLeaf, "abi", "manifests", "vaultstore", "capabilities", "host", "sinks", "guest-sdk/go", "examples"},
+	"scripts":                      {},
 }
 
 // layerOf returns the layer of a folder of the tree.
@@ -147,20 +150,21 @@ func TestImportsRunOneWay(t *testing.T) {
 // standard library. Tests may import more. What a host's user links is decided
 // here: no cloud SDK, browser or database comes in through the back.
 var outside = map[string][]string{
-	"abi":           {},
-	leaf:            {},
-	testLeaf:        {"abi"},
-	"manifests":     {"github.com/santhosh-tekuri/jsonschema/v5", "golang.org/x/net"},
-	"vaultstore":    {"filippo.io/age", "github.com/gofrs/flock", "golang.org/x/crypto", "golang.org/x/sys"},
-	"capabilities":  {},
-	"host/internal": {"github.com/tetratelabs/wazero", "code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/time", "golang.org/x/sys"},
-	"host":          {"github.com/tetratelabs/wazero", "golang.org/x/net", "golang.org/x/sys"},
-	"internal":      {"filippo.io/age", "github.com/gofrs/flock", "golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/term"},
-	"cmd":           {"github.com/spf13/cobra", "github.com/spf13/pflag", "filippo.io/age", "golang.org/x/term", "golang.org/x/sys"},
-	"sinks":         {"modernc.org/sqlite", "github.com/gofrs/flock"},
-	"guest-sdk/go":  {},
-	"examples":      {"github.com/emersion"},
-	"scripts":       {},
+	"abi":                {},
+	leaf:                 {},
+	testLeaf:             {"abi"},
+	"manifests":          {"github.com/santhosh-tekuri/jsonschema/v5", "golang.org/x/net"},
+	"vaultstore":         {"filippo.io/age", "github.com/gofrs/flock", "golang.org/x/crypto", "golang.org/x/sys"},
+	"vaultstore/openbao": {"github.com/openbao/openbao/api/v2"},
+	"capabilities":       {},
+	"host/internal":      {"github.com/tetratelabs/wazero", "code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/time", "golang.org/x/sys"},
+	"host":               {"github.com/tetratelabs/wazero", "golang.org/x/net", "golang.org/x/sys"},
+	"internal":           {"filippo.io/age", "github.com/gofrs/flock", "golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/term"},
+	"cmd":                {"github.com/spf13/cobra", "github.com/spf13/pflag", "filippo.io/age", "golang.org/x/term", "golang.org/x/sys"},
+	"sinks":              {"modernc.org/sqlite", "github.com/gofrs/flock"},
+	"guest-sdk/go":       {},
+	"examples":           {"github.com/emersion"},
+	"scripts":            {},
 }
 
 func TestLayersTakeLittleFromOutside(t *testing.T) {
