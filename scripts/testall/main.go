@@ -59,9 +59,9 @@ func run(ctx context.Context, args []string, requireAll bool, w io.Writer) (bool
 }
 
 // apart are modules outside the workspace, so that what they require decides
-// no version in it. HashiCorp Vault takes minutes to build, and what of it is
-// ours has no goroutine that the race detector does not see elsewhere: with
-// -race it is left out.
+// no version in it. HashiCorp Vault takes minutes to build, and would take them
+// again with -race: there it is left out, and the store over a provider is
+// raced in vaultstore/remote alone.
 var apart = []string{"vaultstore/openbao/vaulttest"}
 
 func testApart(ctx context.Context, args []string, r *report) error {

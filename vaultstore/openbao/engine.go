@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -76,6 +77,10 @@ func (e *engine) absent(ctx context.Context, kv *api.KVv2, shelf, name string) (
 		return remote.Item{}, explain(err)
 	case meta.CurrentVersion == 0:
 		return remote.Item{}, vaultstore.ErrNotFound
+	}
+	newest := meta.Versions[strconv.Itoa(meta.CurrentVersion)]
+	if !newest.Destroyed && newest.DeletionTime.IsZero() {
+		return e.Read(ctx, shelf, name) // another writer made it between the two
 	}
 	revision := uint64(meta.CurrentVersion)
 	return remote.Item{Name: name, Revision: revision}, takenAway(revision)
