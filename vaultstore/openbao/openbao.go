@@ -53,8 +53,9 @@ type Options struct {
 	TLS       TLS
 	Keys      remote.Keys
 	Passwords bool // see remote.Options
-	// SoftDelete leaves what a delete took undeletable for good only to this
-	// program: whoever runs the server can bring it back, sealed.
+	// SoftDelete hides what a delete took rather than destroying it: this
+	// program has no use for it any more, but whoever runs the server can bring
+	// it back, sealed.
 	SoftDelete bool
 	Timeout    time.Duration // of one request; 30 s when 0
 }

@@ -168,7 +168,7 @@ func TestDeletedAtTheServer(t *testing.T) {
 	}
 }
 
-// An AppRole logs in, and again when its token is revoked or has ended.
+// An AppRole logs in and writes; a wrong secret id is refused, and not quoted.
 func TestAppRole(t *testing.T) {
 	s := start(t)
 	must(t, s.client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "approle", &api.EnableAuthOptions{Type: "approle"}))
