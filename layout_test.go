@@ -85,6 +85,10 @@ const (
 	testLeaf = "internal/wasmtest"
 )
 
+// profiles needs a database to read a browser's profile: the CLI's main names
+// it, nobody else.
+const profiles = "internal/chromium"
+
 // layers is the one direction of imports. A package belongs to the layer with
 // the longest prefix, and may import its own and those named. Nothing is said
 // of a layer that is not named: it is refused.
@@ -101,8 +105,9 @@ var layers = map[string][]string{
 	"host/internal":                {leaf, "abi", "manifests", "vaultstore", "capabilities"},
 	"host":                         {leaf, "abi", "manifests", "vaultstore", "capabilities", "host/internal"},
 	"internal":                     {leaf, "abi", "manifests", "vaultstore", "capabilities", "host"},
+	profiles:                       {"internal"},
 	"sinks":                        {leaf, "abi", "manifests", "capabilities", "host"}, // heavy: the CLI's main names them, nobody else
-	"cmd":                          {leaf, "abi", "manifests", "vaultstore", "capabilities", "host", "internal", "sinks", "vaultstore/openbao"},
+	"cmd":                          {leaf, "abi", "manifests", "vaultstore", "capabilities", "host", "internal", "sinks", "vaultstore/openbao", profiles},
 	"guest-sdk/go":                 {},
 	"examples":                     {"guest-sdk/go"},
 	"e2e":                          {"abi", "manifests", "vaultstore", "capabilities", "host", "guest-sdk/go", "examples"},
@@ -161,6 +166,7 @@ var outside = map[string][]string{
 	"host":               {"github.com/tetratelabs/wazero", "golang.org/x/net", "golang.org/x/sys"},
 	"internal":           {"filippo.io/age", "github.com/gofrs/flock", "golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/term"},
 	"cmd":                {"github.com/spf13/cobra", "github.com/spf13/pflag", "filippo.io/age", "golang.org/x/term", "golang.org/x/sys"},
+	profiles:             {"modernc.org/sqlite"},
 	"sinks":              {"modernc.org/sqlite", "github.com/gofrs/flock"},
 	"guest-sdk/go":       {},
 	"examples":           {"github.com/emersion"},

@@ -90,7 +90,7 @@ func (c *cli) app() (*app.App, error) {
 	}
 	a.Terminal, a.Progress, a.RecordsShown = c.terminal, c.screen, terminal.IsTerminal(c.stdout)
 	a.Stdin, a.Stdout = c.stdin, c.stdout
-	a.Sinks = sinks()
+	a.Sinks, a.ReadProfile = sinks(), readProfile
 	if c.json {
 		a.Progress = nil // stderr is for JSON
 	}

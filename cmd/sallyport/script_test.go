@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"chop":     chopCommand,
 			"tear":     tearCommand,
 			"source":   sourceCommand,
+			"profile":  profileCommand,
 		},
 	})
 }
