@@ -17,7 +17,7 @@ func (c *cli) vault() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 	}
-	cmd.AddCommand(c.vaultSet(), c.vaultImport(), c.vaultList(), c.vaultRemove())
+	cmd.AddCommand(c.vaultSet(), c.vaultImport(), c.vaultExport(), c.vaultList(), c.vaultRemove())
 	return cmd
 }
 
