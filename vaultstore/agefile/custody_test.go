@@ -94,7 +94,7 @@ func TestConformanceWithPasswords(t *testing.T) {
 		s := openWith(t, o)
 		hold(t, s)
 		return s
-	})
+	}, storetest.Listed(100))
 }
 
 func TestCustodyKeepsNoIdentityOnDisk(t *testing.T) {
