@@ -58,7 +58,7 @@ func newStore(files *disk, keys *keyring, locks *locker) *Store {
 // Refusals of the classes that identities in files do not protect.
 const (
 	refusePassword = "an identity file on the same disk does not protect a password: whoever has the disk has both; " +
-		"an identity under a passphrase, the OS keyring or a TPM would; run: sallyport vault keys --passwords passphrase (or keyring, or plugin)"
+		"an identity under a passphrase, the OS keyring or a TPM would, and this vault names none for passwords; until then it is asked for each time"
 	refuseOneTime = "a one-time value is never stored anywhere"
 )
 
