@@ -15,7 +15,8 @@ import (
 
 // Auth is a way to a token: [Token], [AppRole] or [Kubernetes].
 type Auth interface {
-	// token returns a fresh token and what is known of its life.
+	// token returns a fresh token and what is known of its life. The client is
+	// for this login alone, and has no token.
 	token(ctx context.Context, c *api.Client) (*api.SecretAuth, error)
 }
 
@@ -70,7 +71,6 @@ func (k Kubernetes) token(ctx context.Context, c *api.Client) (*api.SecretAuth, 
 }
 
 func logIn(ctx context.Context, c *api.Client, mount string, with map[string]any) (*api.SecretAuth, error) {
-	c.ClearToken()
 	secret, err := c.Logical().WriteWithContext(ctx, "auth/"+mount+"/login", with)
 	if err != nil {
 		return nil, err
@@ -85,6 +85,9 @@ func logIn(ctx context.Context, c *api.Client, mount string, with map[string]any
 type login struct {
 	client *api.Client
 	auth   Auth
+	// fresh returns a client like it, to log in by: requests that are under way
+	// go on with the token that they have. A clone would follow redirects.
+	fresh func() (*api.Client, error)
 
 	mu        sync.Mutex
 	in        bool
@@ -108,7 +111,11 @@ func (l *login) ensure(ctx context.Context) error {
 	if l.auth == nil {
 		return fmt.Errorf("%w: no way to log in is given", vaultstore.ErrInvalid)
 	}
-	a, err := l.auth.token(ctx, l.client)
+	alone, err := l.fresh()
+	if err != nil {
+		return err
+	}
+	a, err := l.auth.token(ctx, alone)
 	if err != nil {
 		l.in = false
 		return fmt.Errorf("log in: %w", explain(err))

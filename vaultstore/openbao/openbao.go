@@ -73,7 +73,7 @@ func Open(ctx context.Context, o Options) (*remote.Store, error) {
 		return fail(err)
 	}
 	e := &engine{
-		login: &login{client: client, auth: o.Auth}, soft: o.SoftDelete,
+		login: &login{client: client, auth: o.Auth, fresh: func() (*api.Client, error) { return newClient(o) }}, soft: o.SoftDelete,
 		mount: orElse(o.Mount, "secret"), prefix: orElse(o.Prefix, "sallyport"),
 	}
 	if err := e.login.ensure(ctx); err != nil {
