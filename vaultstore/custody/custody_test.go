@@ -110,7 +110,7 @@ func TestPassphrase(t *testing.T) {
 		t.Fatal("the note shows a secret")
 	}
 	_, err = p.Load(t.Context(), ref, note)
-	refused(t, err, ErrLocked, "run: sallyport vault unlock")
+	refused(t, err, ErrLocked, "unlock it with its passphrase first")
 	for _, wrong := range []string{"", phrase + " ", strings.Repeat("x", MaxPassphraseBytes+1)} {
 		_, err := p.Open(ref, note, vaultstore.NewSecret([]byte(wrong)))
 		refused(t, err, ErrWrong, "try again", phrase)

@@ -128,7 +128,7 @@ func (p *Passphrase) Load(ctx context.Context, ref Ref, _ []byte) (vaultstore.Se
 	if !errors.Is(err, ErrLocked) {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return vaultstore.Secret{}, p.fail(ref, err, "run: sallyport vault unlock")
+	return vaultstore.Secret{}, p.fail(ref, err, "unlock it with its passphrase first")
 }
 
 func (p *Passphrase) fail(ref Ref, err error, remedy string) error {
