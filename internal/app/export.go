@@ -142,25 +142,46 @@ func (a *App) auditExport(ctx context.Context, stores *Stores, entries []vaultst
 	return nil
 }
 
-// exportText writes each under its name, and under a longer one where several
-// have that name: a file has one space of names.
-func exportText(entries []vaultstore.Entry) []byte {
+// exportNames returns the name of each in a file, which has one space of
+// names: its own, a longer one where several have that, and a number behind
+// where even those meet. No name is there twice: the later value would hide the
+// earlier.
+func exportNames(entries []vaultstore.Entry) []string {
+	key := func(parts ...string) string { return notKey.ReplaceAllString(strings.Join(parts, "_"), "_") }
 	count := map[string]int{}
 	for _, e := range entries {
-		count[e.Address.Name]++
+		count[key(e.Address.Name)]++
 	}
+	taken := map[string]bool{}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		at := e.Address
+		name := key(at.Name)
+		if count[name] > 1 {
+			name = strings.ToUpper(key(parts(at)...))
+		}
+		if name == "" || name[0] >= '0' && name[0] <= '9' {
+			name = "_" + name
+		}
+		names[i] = name
+		for n := 2; taken[names[i]]; n++ {
+			names[i] = fmt.Sprint(name, "_", n)
+		}
+		taken[names[i]] = true
+	}
+	return names
+}
+
+func exportText(entries []vaultstore.Entry) []byte {
+	names := exportNames(entries)
 	var b bytes.Buffer
-	for _, e := range entries {
+	for i, e := range entries {
 		at, class := e.Address, string(e.Class)
 		if class == "" {
 			class = "account name"
 		}
-		name := at.Name
-		if count[name] > 1 {
-			name = strings.ToUpper(notKey.ReplaceAllString(strings.Join([]string{at.Connector, at.Instance, at.Grant, at.Name}, "_"), "_"))
-		}
 		fmt.Fprintf(&b, "# %s, %s, %s: %s\n", notComment.Replace(at.Connector), notComment.Replace(at.Instance), notComment.Replace(at.Grant), class)
-		b.WriteString(notKey.ReplaceAllString(name, "_") + "=")
+		b.WriteString(names[i] + "=")
 		b.WriteString(dotenv.Quote(string(e.Stages[vaultstore.Current].Value.Reveal())))
 		b.WriteByte('\n')
 	}

@@ -250,6 +250,7 @@ func (a *App) planRow(ctx context.Context, stores *Stores, r *ImportRow, replace
 	refusal := r.slot.raise(stores.Vault, old)
 	r.classed(r.slot.class)
 	stored, has := old.Stages[vaultstore.Current]
+	invalid := r.slot.valid(r.value.Reveal())
 	switch {
 	case err != nil:
 		r.refuse(err.Error())
@@ -260,8 +261,8 @@ func (a *App) planRow(ctx context.Context, stores *Stores, r *ImportRow, replace
 		r.refuse(a.localText(first(r.Why, why)))
 	case has && stored.Value.Equal(r.value):
 		r.Action, r.Why = ActionSame, ""
-	case r.slot.valid(r.value.Reveal()) != nil:
-		r.refuse(r.slot.valid(r.value.Reveal()).Error())
+	case invalid != nil:
+		r.refuse(invalid.Error())
 	case has && !replace:
 		r.refuse("another value is stored; give --replace to put this one in its place")
 	case has:
