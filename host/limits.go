@@ -12,9 +12,9 @@ import (
 // limit is one bound on a run.
 type limit int
 
-// The limits whose use a run counts. The others bound something else than a
-// sum: memory and handles refuse what is too much, CPU and wall time stop the
-// guest where it is, rates make it wait.
+// The limits. Of the first six a run counts what it uses, and ends past one.
+// Handles and memory refuse what is too much; wall and CPU time stop the guest
+// where it is. Rates, for which it waits, are not among them.
 const (
 	limitRecords limit = iota
 	limitBytesIn
